@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Values only: what a language plans, the protocol carries and the guest runs. No code at link time.
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pbotvm/abi.h"
+
+PBOTVM_BEGIN_NAMESPACE
+
+/// When a step of a job is run, judged by the last step that ran before it.
+enum class When {
+  always,
+  after_success,  ///< it ended with exit code 0
+  after_crash,    ///< it was ended by a signal of its own making
+};
+
+/// Bounds of a job. Zero means "the host's default" in what a language plans; the host fills in every one before it
+/// sends the job, and lowers what exceeds its own settings.
+struct Limits {
+  std::chrono::milliseconds wall{0};  ///< for the whole job, from its first step
+  std::chrono::milliseconds cpu{0};   ///< processor time of one process
+  std::uint64_t output = 0;           ///< bytes of both streams of all steps together
+  std::uint64_t memory = 0;           ///< bytes, with what the job writes to its directory and /tmp
+  std::uint32_t processes = 0;        ///< processes and threads at one time
+  std::uint64_t file_size = 0;        ///< bytes of one file
+  std::uint32_t open_files = 0;       ///< descriptors of one process
+};
+
+/// A file to be written before the first step.
+struct JobFile {
+  std::string path;     ///< relative to the job's directory, no "..", at most 255 bytes
+  std::string content;  ///< binary
+  unsigned mode = 0644;
+};
+
+/// One command. It runs in the job's directory as the user `vm`.
+struct Step {
+  std::string label;              ///< "compile", "run": tells a reply which is which
+  std::vector<std::string> argv;  ///< looked up in PATH; never a shell string
+  std::vector<std::pair<std::string, std::string>> environment;  ///< added to the clean one
+  bool reads_input = false;  ///< gets Job::input as its standard input, otherwise /dev/null
+  When when = When::after_success;
+};
+
+struct Job {
+  std::vector<JobFile> files;
+  std::vector<Step> steps;  ///< at least one
+  std::string input;        ///< standard input of the steps that read it, binary
+  Limits limits;
+};
+
+/// Which bound ended a job, or was met by it.
+enum class Limit {
+  none,
+  wall,       ///< [Timed-out]
+  cpu,        ///< [Timed-out]
+  memory,     ///< [Memory limit]
+  processes,  ///< [Process limit]: a fork was refused; the job itself went on
+  output,     ///< [Output cut at N bytes]
+  file_size,  ///< [File size limit]
+  cancelled,  ///< [Killed]: the host or the machine ended it
+};
+
+enum class Stream : std::uint8_t { out = 1, err = 2 };
+
+/// A piece of output, in the order in which the guest read it.
+struct OutputChunk {
+  std::uint32_t step = 0;  ///< index into Job::steps
+  Stream stream = Stream::out;
+  std::string bytes;
+};
+
+/// How one step ended.
+struct StepResult {
+  std::uint32_t step = 0;  ///< index into Job::steps
+  std::string label;
+  int exit_code = 0;  ///< when signal is 0
+  int signal = 0;     ///< what ended it, or 0
+  std::string error;  ///< not empty: the command could not be started, and why
+  std::chrono::microseconds wall{0}, user{0}, system{0};
+  std::uint64_t peak_memory = 0;  ///< bytes, of the job so far
+};
+
+/// What happened. Steps that were not run do not appear.
+struct Result {
+  std::vector<StepResult> steps;
+  std::vector<OutputChunk> output;
+  Limit limit = Limit::none;
+  std::uint64_t output_limit = 0;  ///< what the job was allowed, bytes
+};
+
+PBOTVM_END_NAMESPACE
