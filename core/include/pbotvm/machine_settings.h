@@ -18,6 +18,7 @@ struct MachineSettings {
   std::uint32_t cid = 0;       ///< VM socket context id, 0: none
   std::uint32_t vport = 0;     ///< VM socket service port
   std::string snapshot = "1";  ///< name of the snapshot to go back to
+  std::string image;           ///< directory of the guest image, absolute; for back ends that start machines from one
   /// Directory for this machine's files, relative to the host's working directory, which is STATE. Relative on purpose:
   /// a socket's path is at most 107 bytes long, and the daemon's user need not be able to enter STATE's parents.
   std::string directory;

@@ -24,8 +24,9 @@
 #endif
 
 PBOTVM_BEGIN_NAMESPACE
-/// Of the translation unit that asks; "libstdc++;cxx11=1;poco=1.11".
-inline const char* build_signature() {
+/// Of the translation unit that asks; "libstdc++;cxx11=1;poco=1.11". Hidden: a plug-in built with default visibility would
+/// otherwise share the text of whichever plug-in was loaded first.
+__attribute__((visibility("hidden"))) inline const char* build_signature() {
   static const std::string text = std::string(PBOTVM_STDLIB) + ";poco=" + std::to_string((POCO_VERSION >> 24) & 0xff) + "." +
                                   std::to_string((POCO_VERSION >> 16) & 0xff);
   return text.c_str();

@@ -33,6 +33,8 @@ class PBOTVM_EXPORT Settings {
   /// ConfigurationError. Sizes are bounded (1 MiB).
   static Settings load(const std::filesystem::path& file);
   static Settings parse(const std::string& text, const std::string& origin);
+  /// A scalar that belongs to no file, an environment variable or an option, which `origin` names in complaints.
+  static Settings scalar(std::string value, std::string origin);
 
   bool is_null() const;
   bool is_scalar() const;
@@ -47,6 +49,8 @@ class PBOTVM_EXPORT Settings {
   std::vector<std::pair<std::string, Settings>> entries() const;
   std::optional<Settings> find(std::string_view key) const;
   std::vector<Settings> items() const;
+  /// This mapping without one of its keys.
+  Settings without(std::string_view key) const;
   /// The view of a mapping's key itself, for complaints about the key rather than its value.
   Settings key(std::string_view key) const;
 

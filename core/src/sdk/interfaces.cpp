@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+
+// What the interfaces need at link time: their destructors stand here, so that their virtual tables and type
+// information exist once, in libpbotvm.so, for the host and all plug-ins.
+
+#include "pbotvm/hypervisor.h"
+#include "pbotvm/language.h"
+#include "pbotvm/transport.h"
+
+PBOTVM_BEGIN_NAMESPACE
+
+Transport::~Transport() = default;
+void* Transport::extension(std::string_view) {
+  return nullptr;
+}
+SignsOfLife::~SignsOfLife() = default;
+TransportFactory::~TransportFactory() = default;
+
+Hypervisor::~Hypervisor() = default;
+void* Hypervisor::extension(std::string_view) {
+  return nullptr;
+}
+HypervisorFactory::~HypervisorFactory() = default;
+
+Language::~Language() = default;
+void* Language::extension(std::string_view) {
+  return nullptr;
+}
+LanguageFactory::~LanguageFactory() = default;
+
+PBOTVM_END_NAMESPACE
