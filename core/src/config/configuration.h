@@ -21,7 +21,7 @@ struct PluginChoice {
   Settings settings;
 };
 
-/// When a machine goes back to its snapshot after a job; DESIGN of docs/architecture.md, "Machines".
+/// When a machine goes back to its snapshot after a job; docs/architecture.md, "Machines".
 enum class RevertPolicy { never, on_doubt, on_fault, always };
 
 /// What is spoken on the data line.
@@ -45,16 +45,16 @@ struct Configuration {
   std::uint16_t server = 0;
   std::chrono::milliseconds timeout{};
   std::chrono::milliseconds queue_timeout{};
-  std::uint32_t queue_limit = 0;     ///< requests that may wait for one machine; more are turned away
-  std::uint64_t output_limit = 0;    ///< bytes
-  std::uint64_t memory_limit = 0;    ///< bytes of a job
-  std::uint32_t process_limit = 0;   ///< processes of a job
-  std::uint64_t file_limit = 0;      ///< bytes of one file of a job
+  std::uint32_t queue_limit = 0;    ///< requests that may wait for one machine; more are turned away
+  std::uint64_t output_limit = 0;   ///< bytes
+  std::uint64_t memory_limit = 0;   ///< bytes of a job
+  std::uint32_t process_limit = 0;  ///< processes of a job
+  std::uint64_t file_limit = 0;     ///< bytes of one file of a job
   std::string language;
   std::vector<std::filesystem::path> plugins;
   std::vector<std::filesystem::path> languages;
   std::filesystem::path state;
-  std::string user;                  ///< whom a host started by root becomes
+  std::string user;  ///< whom a host started by root becomes
   LogLevel log_level = LogLevel::information;
   std::string default_machine;
   std::vector<MachineConfiguration> machines;  ///< at least the default machine; names are unique
@@ -67,7 +67,8 @@ struct Sources {
   std::optional<std::filesystem::path> file;  ///< --config; else PBOTVM_CONFIG, else /etc/pbotvm/pbotvm.yaml if there
   Environment environment;                    ///< only PBOTVM_* is looked at
   std::vector<std::pair<std::string, std::string>> command_line;  ///< YAML key ("host.server"), value
-  std::filesystem::path install_prefix;       ///< built-in directories are below it: lib/pbotvm, share/pbotvm/languages
+  std::filesystem::path install_prefix;  ///< built-in directories are below it: lib/pbotvm, share/pbotvm/languages
+  std::filesystem::path default_file = "/etc/pbotvm/pbotvm.yaml";  ///< read if it is there and no other is named
 };
 
 /// Reads and merges. Throws ConfigurationError at the first mistake; its text is the one line for standard error.
