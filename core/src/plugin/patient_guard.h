@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "pbotvm/error.h"
+#include "plugin/guard.h"
+
+namespace pbotvm::plugin {
+
+/// Threads that run one task each and are used again. A task that never ends keeps its thread; nobody waits for it.
+class WorkerThreads {
+ public:
+  WorkerThreads();
+  /// Ends the idle threads. Those that are still busy are left behind; they end with their task or with the process.
+  ~WorkerThreads();
+  WorkerThreads(const WorkerThreads&) = delete;
+  WorkerThreads& operator=(const WorkerThreads&) = delete;
+
+  /// Throws std::system_error when no thread can be had. The task must not throw. Any thread.
+  void run(std::function<void()> task);
+
+ private:
+  struct Worker;
+  struct State;
+  std::shared_ptr<State> state_;  // shared: a thread that is left behind still refers to it
+};
+
+/// A guard for calls that may never come back: runs them on another thread and stops waiting after some time. The
+/// plug-in is suspended then: its later calls are refused at once. One object serves all plug-ins; owned by the host;
+/// any thread.
+class PatientGuard {
+ public:
+  /// `patience` is how long a call may take.
+  explicit PatientGuard(std::chrono::milliseconds patience = std::chrono::seconds(5)) : patience_(patience) {}
+
+  /// As guarded(). `function` must own everything that it refers to, by value or shared_ptr, because it may run on
+  /// after this returned. Throws Error{plugin} when the call did not come back, or the plug-in is suspended.
+  template <typename Function>
+  auto call(const Call& call, Function function) -> std::invoke_result_t<Function&> {
+    using Value = std::invoke_result_t<Function&>;
+    refuse_suspended(call);
+    // shared: the thread may still run the task when this call has given up
+    auto task = std::make_shared<std::packaged_task<Value()>>(std::move(function));
+    std::future<Value> result = task->get_future();
+    guarded(call, [&] { threads_.run([task = std::move(task)] { (*task)(); }); });
+    if (result.wait_for(patience_) != std::future_status::ready) suspend(call);
+    return guarded(call, [&]() -> Value { return result.get(); });
+  }
+
+  bool suspended(const std::string& kind, const std::string& plugin) const;
+
+ private:
+  void refuse_suspended(const Call& call) const;
+  [[noreturn]] void suspend(const Call& call);
+
+  const std::chrono::milliseconds patience_;
+  mutable std::mutex mutex_;
+  std::set<std::pair<std::string, std::string>> suspended_;  // kind, plug-in
+  WorkerThreads threads_;
+};
+
+}  // namespace pbotvm::plugin

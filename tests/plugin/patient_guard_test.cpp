@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#include "plugin/patient_guard.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "fixture_directory.h"
+#include "pbotvm/settings.h"
+#include "pbotvm/unique_fd.h"
+#include "plugin/registry.h"
+
+namespace pbotvm::plugin {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+class PatientGuardTest : public ScratchTest {
+ protected:
+  PatientGuardTest() {
+    int ends[2];
+    if (::pipe(ends) != 0) throw std::runtime_error("pipe");
+    read_end.reset(ends[0]);
+    write_end.reset(ends[1]);
+  }
+
+  Plan plan(PatientGuard& guard, const std::string& code) {
+    Request request;
+    request.code = code;
+    request.input = std::to_string(read_end.get());
+    return guard.call({"language", "fixture-good", "plan"},
+                      [language = language, request] { return language->plan(request); });
+  }
+
+  std::string failure(PatientGuard& guard, const std::string& code) {
+    try {
+      plan(guard, code);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::plugin);
+      return error.what();
+    }
+    return "nothing was thrown";
+  }
+
+  /// Lets a hanging plan() go on and waits until it is done.
+  void end_hang() {
+    write_end.reset();
+    while (witnessed().find("hang ended") == std::string::npos) std::this_thread::yield();
+    std::weak_ptr<Language> watched = language;
+    language.reset();
+    while (!watched.expired()) std::this_thread::yield();
+  }
+
+  UniqueFd read_end, write_end;
+  Registry registry{{fixture("good")}};
+  std::shared_ptr<Language> language = std::move(registry.languages().at(0).factory.create({}).at(0));
+};
+
+TEST_F(PatientGuardTest, ReturnsWhatTheCallReturns) {
+  PatientGuard guard;
+  EXPECT_EQ(std::get<ImmediateReply>(plan(guard, "well")).text, "planned well");
+  std::atomic<int> done{0};
+  guard.call({"language", "c", "nothing"}, [&done] { ++done; });
+  EXPECT_EQ(done, 1);
+}
+
+TEST_F(PatientGuardTest, NamesTheCallThatThrewAndDoesNotSuspendForIt) {
+  PatientGuard guard;
+  EXPECT_EQ(failure(guard, "std"), "language fixture-good: plan: no such thing");
+  EXPECT_FALSE(guard.suspended("language", "fixture-good"));
+  EXPECT_THROW(plan(guard, "configuration"), ConfigurationError);
+  EXPECT_EQ(std::get<ImmediateReply>(plan(guard, "well")).text, "planned well");
+}
+
+TEST_F(PatientGuardTest, SuspendsAPluginThatDoesNotComeBack) {
+  PatientGuard guard(50ms);
+  EXPECT_EQ(failure(guard, "hang"),
+            "language fixture-good: plan: did not come back within 0.05 s, so the plug-in is suspended; mend or remove "
+            "the plug-in and restart the host");
+  EXPECT_TRUE(guard.suspended("language", "fixture-good"));
+  EXPECT_FALSE(guard.suspended("language", "another"));
+  EXPECT_EQ(failure(guard, "well"),
+            "language fixture-good: plan: the plug-in is suspended because an earlier call did not come back; mend or "
+            "remove the plug-in and restart the host");
+  EXPECT_EQ(guard.call({"language", "another", "plan"}, [] { return 5; }), 5);
+  end_hang();
+}
+
+TEST_F(PatientGuardTest, MayGoBeforeTheCallThatItGaveUpOn) {
+  {
+    PatientGuard guard(20ms);
+    EXPECT_NE(failure(guard, "hang"), "nothing was thrown");
+  }
+  EXPECT_EQ(witnessed().find("hang ended"), std::string::npos);
+  end_hang();
+}
+
+TEST_F(PatientGuardTest, ServesManyCallersAtOnce) {
+  PatientGuard guard;
+  std::atomic<int> sum{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 20; ++caller)
+    callers.emplace_back([&] {
+      for (int i = 0; i < 100; ++i) sum += guard.call({"language", "c", "plan"}, [i] { return i; });
+    });
+  for (auto& caller : callers) caller.join();
+  EXPECT_EQ(sum, 20 * 4950);
+}
+
+TEST_F(PatientGuardTest, UsesItsThreadsAgain) {
+  PatientGuard guard;
+  const auto thread_of_call = [&] {
+    return guard.call({"language", "c", "plan"}, [] { return std::this_thread::get_id(); });
+  };
+  std::set<std::thread::id> threads;
+  for (int i = 0; i < 200; ++i) threads.insert(thread_of_call());
+  // A call may find the thread of the one before it still on its way back, so a second or third one is fair.
+  EXPECT_LE(threads.size(), 4u);
+}
+
+// Not a benchmark: a bound far above what is expected, so that making a thread for every call would still be seen.
+TEST_F(PatientGuardTest, CostsLittle) {
+  PatientGuard guard;
+  constexpr int calls = 2000;
+  const auto start = Clock::now();
+  for (int i = 0; i < calls; ++i) guard.call({"language", "c", "plan"}, [] { return 1; });
+  const auto each = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start) / calls;
+  RecordProperty("microseconds_per_call", static_cast<int>(each.count()));
+  EXPECT_LT(each, 2000us);
+}
+
+}  // namespace
+}  // namespace pbotvm::plugin
