@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The control group of one job (cgroup v2, see the kernel's Documentation/admin-guide/cgroup-v2.rst).
+
+#include <cstdint>
+#include <string>
+
+#include "pbotvm/unique_fd.h"
+
+namespace pbotvm::guest {
+
+/// What a job's control group bounds; zero is no bound.
+struct Bounds {
+  std::uint64_t memory = 0;  ///< bytes
+  std::uint32_t processes = 0;
+  friend bool operator==(const Bounds&, const Bounds&) = default;
+};
+
+/// Made before its job is known; removed when it is destroyed, or as soon as it has become empty.
+class JobCgroup {
+ public:
+  /// `parent` is a directory descriptor and outlives this. Throws SystemError.
+  JobCgroup(int parent, const Bounds& bounds);
+  JobCgroup(const JobCgroup&) = delete;
+  ~JobCgroup();
+
+  /// Throws SystemError when the kernel lacks something that is needed later.
+  void check() const;
+
+  void bound(const Bounds& bounds);
+  int directory() const { return directory_.get(); }  ///< for CLONE_INTO_CGROUP
+  void kill();                                        ///< SIGKILL to every process in it
+  bool empty() const;                                 ///< whether no process is in it
+  bool memory_struck() const;                         ///< the memory killer was here
+  bool processes_struck() const;                      ///< a fork was refused
+  std::uint64_t peak_memory() const;                  ///< bytes
+
+  /// Removes what a former run of this program has left behind, where it is empty.
+  static void remove_leftovers(int parent);
+
+ private:
+  int parent_;
+  std::string name_;
+  Bounds bounds_;
+  UniqueFd directory_, peak_, pids_events_, events_;
+};
+
+}  // namespace pbotvm::guest

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// One byte stream to a host, with the frames on it.
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "event_loop.h"
+#include "pbotvm/unique_fd.h"
+#include "protocol/frame.h"
+
+namespace pbotvm::guest {
+
+enum class LineKind {
+  serial,         ///< a tty: slow, always there
+  virtio_serial,  ///< reads end-of-file while no host is connected
+  connection,     ///< of a listening socket: its end is the line's end
+};
+
+class Line {
+ public:
+  struct Events {
+    std::function<void(protocol::Frame&&)> on_frame;
+    std::function<void()> on_room;    ///< room() has grown
+    std::function<void()> on_closed;  ///< connection: it may be destroyed in the same round; virtio: the host left
+  };
+
+  /// `fd` is non-blocking.
+  Line(EventLoop& loop, UniqueFd fd, LineKind kind, std::string name, Events events);
+  Line(const Line&) = delete;
+  ~Line() { *alive_ = false; }
+
+  const std::string& name() const { return name_; }
+  bool slow() const { return kind_ == LineKind::serial; }
+
+  void send(const protocol::Frame& frame);
+  void send_message(protocol::FrameType type, std::uint32_t job, std::uint64_t nonce, std::string_view message);
+
+  /// Forgets what was not sent yet, but for the rest of a frame that is already on its way.
+  void drop_unsent();
+
+  /// Bytes of output that may be sent now. More would hold up what comes behind it.
+  std::size_t room() const;
+
+  /// Stops and resumes reading.
+  void pause(bool paused);
+
+  std::uint64_t damaged_frames() const { return reader_.damaged_frames(); }
+
+ private:
+  void on_events(std::uint32_t events);
+  void read_frames();
+  bool read_some();
+  void on_host_left();
+  void flush_later();
+  void flush();
+  void watch();
+  std::size_t unsent() const { return out_.size() - sent_; }
+
+  EventLoop& loop_;
+  UniqueFd fd_;
+  const LineKind kind_;
+  const std::string name_;
+  Events events_;
+  protocol::FrameReader reader_;
+  std::string out_;
+  std::size_t sent_ = 0;        // of out_
+  std::size_t next_frame_ = 0;  // where in out_ the first frame begins of which nothing was sent
+  bool flush_asked_ = false, blocked_ = false, paused_ = false, closed_ = false;
+  Timer idle_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // shared with tasks that may outlive the line
+  std::unique_ptr<Watch> watch_;
+};
+
+}  // namespace pbotvm::guest

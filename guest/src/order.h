@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// What the main loop tells a waiting stub to do: one step, and the files to write before it. Both ends are this
+// program.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pbotvm/job.h"
+
+namespace pbotvm::guest {
+
+/// Resource limits of one process (setrlimit(2)); all are set, none is zero.
+struct ProcessLimits {
+  std::uint64_t cpu_seconds = 0;
+  std::uint64_t file_size = 0;
+  std::uint64_t open_files = 0;
+  std::uint64_t processes = 0;  ///< of the user; only where no control group counts them, otherwise 0
+};
+
+/// Appends the step, and how many files follow.
+void append_order(std::string& to, const Step& step, const std::vector<std::string>& environment,
+                  const ProcessLimits& limits, std::size_t files);
+/// Appends a file's head; its `size` bytes follow, then the next file.
+void append_order_file(std::string& to, const JobFile& file, std::uint64_t size);
+
+/// Reads an order from a socket and carries it out: files, limits, exec. Never returns; what fails is told on the socket as a
+/// text that begins with 's' (the step's program) or 'j' (the job cannot run).
+[[noreturn]] void carry_out_order(int socket);
+
+}  // namespace pbotvm::guest

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+namespace pbotvm::guest {
+
+/// What a warden says, each followed by nothing else, but for `failed`: a text.
+inline constexpr char warden_ready = 'r';
+inline constexpr char warden_failed = 'f';
+inline constexpr char warden_swept = 's';
+/// What it is told.
+inline constexpr char sweep_order = 's';
+
+/// Process 1 of a sandbox's namespaces: makes the mounts, reaps what a job leaves behind, and ends every other process
+/// when it is told to. Its own end is the end of all of them. Never returns.
+[[noreturn]] void run_warden(int words, const std::string& work, uid_t uid, gid_t gid);
+
+}  // namespace pbotvm::guest
