@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+
+#include "pbotvm/endpoint.h"
+#include "pbotvm/error.h"
+#include "pbotvm/unique_fd.h"
+
+namespace pbotvm::qemu {
+
+/// Listens on `endpoint`, which must not be none. QEMU inherits the socket: that way a port that is taken is found
+/// before QEMU starts, and nobody can take it in between. A Unix socket that nobody serves any more is replaced; it is
+/// accessible to its user and group only. Throws Error{unavailable} that names `line` and the endpoint when it is
+/// taken.
+UniqueFd listen_on(const Endpoint& endpoint, const std::string& line);
+
+/// Removes a Unix socket's file. A no-op for other endpoints, and where it is gone.
+void remove_socket(const Endpoint& endpoint) noexcept;
+
+}  // namespace pbotvm::qemu

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// QEMU's argument list as a value. https://www.qemu.org/docs/master/system/invocation.html
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pbotvm::qemu {
+
+inline constexpr std::string_view virtio_port_name =
+    "pbotvm.data";                                             ///< of the virtio-serial port, as the guest sees it
+inline constexpr std::string_view snapshot_node = "snapshot";  ///< block node that keeps the saved machine
+
+/// A line between host and guest: a listening socket that QEMU inherits.
+struct InheritedLine {
+  int listener = -1;  ///< descriptor number in QEMU
+  bool tcp = false;   ///< small writes then must not wait for the acknowledgement of earlier ones
+};
+
+/// What a QEMU process is started with. Descriptor numbers are those in the QEMU process.
+struct CommandLine {
+  std::string binary;
+  std::string name;           ///< for `ps` and QEMU's own messages
+  std::string accel = "tcg";  ///< "kvm" or "tcg"
+  std::string cpu;            ///< model, with features: "max,-avx512f"
+  std::uint64_t memory_mib = 0;
+  int cpus = 1;
+  int kernel = -1;  ///< descriptor
+  int initrd = -1;  ///< descriptor
+  int rootfs = -1;  ///< descriptor, opened for reading only
+  std::string kernel_arguments;
+  int monitor = -1;                     ///< descriptor, one end of a connected socket pair
+  InheritedLine console;                ///< guest ttyS0
+  std::string console_log;              ///< file to which the console's output is appended
+  std::optional<InheritedLine> data;    ///< guest ttyS2
+  std::optional<InheritedLine> heart;   ///< guest ttyS3
+  std::optional<InheritedLine> virtio;  ///< virtio-serial port
+  std::vector<std::string> extra;       ///< further arguments of the operator, last
+
+  /// Where to start from a snapshot: the file that holds it, and its tag.
+  struct Restore {
+    std::string file;
+    std::string tag;
+  };
+  std::optional<Restore> restore;
+
+  /// The whole argument vector, the binary first.
+  std::vector<std::string> arguments() const;
+
+  /// The part of it that the guest can notice: a snapshot fits only a machine where this is the same.
+  std::vector<std::string> machine_arguments() const;
+};
+
+/// A value inside QEMU's comma-separated options: commas are doubled.
+std::string escape_option(std::string_view value);
+
+}  // namespace pbotvm::qemu

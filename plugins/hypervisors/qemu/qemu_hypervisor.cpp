@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: MIT
+#include "qemu_hypervisor.h"
+
+#include <Poco/Logger.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "line_listener.h"
+
+namespace pbotvm::qemu {
+namespace {
+
+using nlohmann::json;
+using namespace std::chrono_literals;
+
+constexpr std::string_view kernel_arguments = "console=ttyS0 quiet panic=-1";
+constexpr std::uint64_t snapshot_disk_size = 1024 * 1024;  // of a disk that nobody uses; the saved machine comes on top
+constexpr off_t most_console_log = 4 * 1024 * 1024;        // a guest can print for ever
+constexpr std::size_t shown_log_lines = 3;
+constexpr auto quit_grace = 2s;   // for QEMU to end by itself, then on SIGTERM
+constexpr auto kill_grace = 1s;   // for the kernel to end it
+constexpr auto short_life = 60s;  // of a restored machine that something is wrong with
+constexpr int tolerated_short_lives = 2;
+constexpr mode_t directory_mode = 0750;
+
+Poco::Logger& log() {
+  return Poco::Logger::get("qemu");
+}
+
+std::string file_identity(const std::string& path) {
+  struct stat status {};
+  ::stat(path.c_str(), &status);
+  return path + " " + std::to_string(status.st_size) + " bytes, changed " + std::to_string(status.st_mtim.tv_sec) +
+         "." + std::to_string(status.st_mtim.tv_nsec);
+}
+
+void truncate_file(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
+  if (!file) throw Error(ErrorCode::unavailable, errno_text("write " + path, errno));
+}
+
+std::pair<UniqueFd, UniqueFd> socket_pair() {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    throw Error(ErrorCode::internal, errno_text("make a socket pair", errno));
+  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+Deadline at_most(std::chrono::milliseconds duration, const Deadline& deadline) {
+  return earlier(Deadline::in(duration), deadline);
+}
+
+/// QEMU was run and did not come up.
+class LaunchError : public Error {
+  using Error::Error;
+};
+
+json snapshot_arguments(const std::string& tag, const std::string& node) {
+  return {{"tag", tag}, {"vmstate", node}, {"devices", json::array({node})}};
+}
+
+}  // namespace
+
+/// The descriptors that QEMU inherits, in the order of their numbers there.
+struct QemuHypervisor::Inherited {
+  std::vector<int> descriptors;
+  std::vector<UniqueFd> owned;  // those that only the child needs
+
+  int add(int descriptor) {
+    descriptors.push_back(descriptor);
+    return first_inherited + static_cast<int>(descriptors.size()) - 1;
+  }
+  int add(UniqueFd descriptor) {
+    owned.push_back(std::move(descriptor));
+    return add(owned.back().get());
+  }
+};
+
+QemuHypervisor::QemuHypervisor(MachineSettings machine, QemuSettings settings, GuestImage image)
+    : machine_(std::move(machine)),
+      settings_(std::move(settings)),
+      image_(std::move(image)),
+      console_(Endpoint::unix_socket(machine_.directory + "/console.sock")),
+      console_log_(machine_.directory + "/console.log"),
+      qemu_log_(machine_.directory + "/qemu.log"),
+      snapshots_(machine_.directory) {}
+
+QemuHypervisor::~QemuHypervisor() {
+  stop(Deadline::in(quit_grace));
+}
+
+// ---- starting
+
+Started QemuHypervisor::start(const Deadline& deadline) {
+  stop(deadline);
+  prepare_files();
+  accel_ = choose_acceleration(settings_.accel);
+  doubt_snapshot_that_does_not_last();
+  last_was_restored_ = snapshots_.fits(stamp()) && restore(deadline);
+  if (!last_was_restored_) {
+    launch(command_line(), deadline);
+    note("booting, " + description());
+  }
+  last_start_ = Deadline::Clock::now();
+  return last_was_restored_ ? Started::restored : Started::fresh;
+}
+
+void QemuHypervisor::prepare_files() {
+  if (::mkdir(machine_.directory.c_str(), directory_mode) != 0 && errno != EEXIST)
+    throw Error(ErrorCode::unavailable, errno_text("make the directory " + machine_.directory, errno));
+  truncate_file(qemu_log_);
+  truncate_file(console_log_);
+}
+
+/// A snapshot can load and yet hold a guest that is of no use. A host that keeps restarting such a machine gets a new
+/// one in the end.
+void QemuHypervisor::doubt_snapshot_that_does_not_last() {
+  const bool short_lived = last_was_restored_ && Deadline::Clock::now() - last_start_ < short_life;
+  short_lives_ = short_lived ? short_lives_ + 1 : 0;
+  if (short_lives_ < tolerated_short_lives) return;
+  warn("the machine did not last after being restored, " + std::to_string(short_lives_) +
+       " times in a row: its snapshot is dropped");
+  snapshots_.forget();
+  short_lives_ = 0;
+}
+
+/// False when QEMU could not start from the snapshot, which is dropped then: it is a cache, a boot makes another.
+bool QemuHypervisor::restore(const Deadline& deadline) {
+  CommandLine line = command_line();
+  line.restore = CommandLine::Restore{snapshots_.file(), machine_.snapshot};
+  try {
+    launch(std::move(line), deadline);
+  } catch (const LaunchError& error) {
+    snapshots_.forget();
+    if (error.code() == ErrorCode::timed_out) throw;
+    warn(std::string("cannot start from the snapshot, booting instead: ") + error.what());
+    return false;
+  }
+  node_ = std::string(snapshot_node);
+  note("restored from snapshot '" + machine_.snapshot + "', " + description());
+  return true;
+}
+
+CommandLine QemuHypervisor::command_line() const {
+  CommandLine line;
+  line.binary = settings_.binary;
+  line.name = machine_.domain.empty() ? machine_.name : machine_.domain;
+  line.accel = acceleration_name(accel_);
+  line.cpu = settings_.cpu.empty() ? default_cpu(accel_) : settings_.cpu;
+  line.memory_mib = settings_.memory_mib;
+  line.cpus = settings_.cpus;
+  line.kernel_arguments = std::string(kernel_arguments) + (settings_.append.empty() ? "" : " " + settings_.append);
+  line.console_log = console_log_;
+  line.extra = settings_.extra;
+  // Their numbers are given out in launch(); what the guest sees of the machine is complete without.
+  if (machine_.serial.kind != Endpoint::Kind::none) line.data = InheritedLine{};
+  if (machine_.heart.kind != Endpoint::Kind::none) line.heart = InheritedLine{};
+  if (machine_.virtio_serial.kind != Endpoint::Kind::none) line.virtio = InheritedLine{};
+  return line;
+}
+
+std::string QemuHypervisor::stamp() const {
+  std::string made = "pbotvm snapshot, format 1\n";
+  made += "qemu " + file_identity(settings_.binary) + "\n" + image_.fingerprint;
+  if (accel_ == Acceleration::kvm) made += "processor " + host_processor() + "\n";
+  made += "tag " + machine_.snapshot + "\n";
+  for (const std::string& argument : command_line().machine_arguments()) made += "argument " + argument + "\n";
+  return made;
+}
+
+void QemuHypervisor::add_lines(CommandLine& line, Inherited& inherited) const {
+  const auto listen = [&inherited](InheritedLine& to, const Endpoint& endpoint, const std::string& what) {
+    to.listener = inherited.add(listen_on(endpoint, what));
+    to.tcp = endpoint.kind == Endpoint::Kind::tcp;
+  };
+  listen(line.console, console_, "console of machine '" + machine_.name + "'");
+  if (line.data) listen(*line.data, machine_.serial, "data line (serial) of machine '" + machine_.name + "'");
+  if (line.heart) listen(*line.heart, machine_.heart, "heartbeat line (heart) of machine '" + machine_.name + "'");
+  if (line.virtio)
+    listen(*line.virtio, machine_.virtio_serial,
+           "virtio-serial line (virtio_serial) of machine '" + machine_.name + "'");
+}
+
+/// Runs QEMU and waits until its main loop answers: by then a snapshot to start from is loaded.
+void QemuHypervisor::launch(CommandLine line, const Deadline& deadline) {
+  Inherited inherited;
+  line.kernel = inherited.add(image_.kernel.get());
+  line.initrd = inherited.add(image_.initrd.get());
+  line.rootfs = inherited.add(image_.rootfs.get());
+  auto [ours, theirs] = socket_pair();
+  line.monitor = inherited.add(std::move(theirs));
+  add_lines(line, inherited);
+  try {
+    process_ = std::make_unique<QemuProcess>(line.arguments(), inherited.descriptors, qemu_log_);
+    inherited.owned.clear();
+    qmp_.emplace(std::move(ours), process_->pidfd(), deadline);
+  } catch (const Error& error) {
+    const bool ended = process_ && process_->wait(at_most(100ms, deadline));
+    const std::string why = ended ? "it ended with " + process_->ending() : std::string(error.what());
+    const std::string said = log_tail();
+    end_process(Deadline::in(0ms));
+    throw LaunchError(error.code(), "QEMU did not start: " + why + (said.empty() ? "" : "; it said: " + said),
+                      "all of its words are in " + qemu_log_ + " below the host's state directory");
+  }
+}
+
+std::string QemuHypervisor::log_tail() const {
+  return last_lines(qemu_log_, shown_log_lines);
+}
+
+// ---- running
+
+bool QemuHypervisor::running() noexcept {
+  if (!process_) return false;
+  try {
+    log_events();
+  } catch (const std::exception& error) {
+    warn(error.what());
+    qmp_.reset();
+  }
+  bound_console_log();
+  if (process_->alive()) return true;
+  const std::string said = log_tail();
+  warn("QEMU ended with " + process_->ending() + (said.empty() ? "" : "; it said: " + said));
+  end_process(Deadline::in(0ms));
+  return false;
+}
+
+void QemuHypervisor::log_events() {
+  if (!qmp_) return;
+  while (const auto event = qmp_->take_event()) {
+    const std::string name = text_at(*event, "event");
+    if (name == "SHUTDOWN" || name == "GUEST_PANICKED" || name == "BLOCK_IO_ERROR" || name == "STOP" ||
+        name == "RESUME")
+      note("QEMU reports " + name + (event->contains("data") ? " " + (*event)["data"].dump() : ""));
+  }
+}
+
+void QemuHypervisor::bound_console_log() noexcept {
+  struct stat status {};
+  if (::stat(console_log_.c_str(), &status) == 0 && status.st_size > most_console_log) [[maybe_unused]]
+    const int done = ::truncate(console_log_.c_str(), 0);
+}
+
+QmpClient& QemuHypervisor::monitor(const char* what) {
+  if (!process_ || !qmp_ || !process_->alive())
+    throw Error(ErrorCode::unavailable,
+                "machine '" + machine_.name + "' cannot be " + what + ": its QEMU does not run");
+  return *qmp_;
+}
+
+std::string QemuHypervisor::description() const {
+  if (!process_ || !qmp_) return "QEMU, not running";
+  return "QEMU " + qmp_->version() + ", " + acceleration_name(accel_) + ", pid " + std::to_string(process_->pid());
+}
+
+// ---- snapshots
+
+void QemuHypervisor::take_snapshot(const Deadline& deadline) {
+  QmpClient& qmp = monitor("saved");
+  const std::string node = add_snapshot_node(deadline);
+  try {
+    qmp.run_job("snapshot-save", snapshot_arguments(machine_.snapshot, node), deadline);
+    snapshots_.replace(stamp());
+  } catch (const Error&) {
+    remove_snapshot_node(node, deadline);
+    throw;
+  }
+  const std::string old = std::exchange(node_, node);
+  if (!old.empty()) remove_snapshot_node(old, deadline);
+  note("snapshot '" + machine_.snapshot + "' taken");
+}
+
+/// An empty qcow2 file that no device uses: there is no disk to save, only a place for memory and devices.
+std::string QemuHypervisor::add_snapshot_node(const Deadline& deadline) {
+  QmpClient& qmp = *qmp_;
+  const std::string node = std::string(snapshot_node) + std::to_string(++last_node_);
+  const std::string file = node + "-file";
+  ::unlink(snapshots_.new_file().c_str());
+  qmp.run_job("blockdev-create", {{"options", {{"driver", "file"}, {"filename", snapshots_.new_file()}, {"size", 0}}}},
+              deadline);
+  qmp.execute("blockdev-add", {{"driver", "file"}, {"node-name", file}, {"filename", snapshots_.new_file()}}, deadline);
+  qmp.run_job("blockdev-create", {{"options", {{"driver", "qcow2"}, {"file", file}, {"size", snapshot_disk_size}}}},
+              deadline);
+  qmp.execute("blockdev-add", {{"driver", "qcow2"}, {"node-name", node}, {"file", file}}, deadline);
+  return node;
+}
+
+void QemuHypervisor::remove_snapshot_node(const std::string& node, const Deadline& deadline) {
+  try {
+    qmp_->execute("blockdev-del", {{"node-name", node}}, deadline);
+    qmp_->execute("blockdev-del", {{"node-name", node + "-file"}}, deadline);
+  } catch (const Error& error) {
+    warn(std::string("cannot let go of a snapshot that is no longer used: ") + error.what());
+  }
+}
+
+void QemuHypervisor::revert(const Deadline& deadline) {
+  QmpClient& qmp = monitor("reverted");
+  if (node_.empty())
+    throw Error(ErrorCode::refused, "machine '" + machine_.name + "' has no snapshot to go back to yet");
+  try {
+    qmp.run_job("snapshot-load", snapshot_arguments(machine_.snapshot, node_), deadline);
+    // A machine that was stopped stays so.
+    if (text_at(qmp.execute("query-status", json::object(), deadline), "status") != "running")
+      qmp.execute("cont", json::object(), deadline);
+  } catch (const Error&) {
+    snapshots_.forget();  // the machine is started anew, and that must not end here again
+    throw;
+  }
+  bound_console_log();
+}
+
+// ---- stopping
+
+void QemuHypervisor::stop(const Deadline& deadline) noexcept {
+  if (!process_) return;
+  try {
+    if (qmp_ && process_->alive()) qmp_->execute("quit", json::object(), at_most(quit_grace, deadline));
+  } catch (const std::exception&) {
+    // It may hang up before it answers; whether it ended is seen below.
+  }
+  if (qmp_ && !process_->wait(at_most(quit_grace, deadline))) warn("QEMU does not end on quit, ending it by force");
+  process_->signal(SIGTERM);
+  process_->wait(at_most(quit_grace / 2, deadline));
+  end_process(Deadline::in(0ms));
+  note("stopped");
+}
+
+/// Whatever it takes.
+void QemuHypervisor::end_process(const Deadline& deadline) noexcept {
+  if (process_ && !process_->wait(deadline)) {
+    process_->signal(SIGKILL);
+    process_->wait(Deadline::in(kill_grace));
+  }
+  qmp_.reset();
+  process_.reset();
+  node_.clear();
+  for (const Endpoint* endpoint : {&console_, &machine_.serial, &machine_.heart, &machine_.virtio_serial})
+    remove_socket(*endpoint);
+}
+
+void QemuHypervisor::note(const std::string& text) const {
+  log().information("machine " + machine_.name + ": " + text);
+}
+
+void QemuHypervisor::warn(const std::string& text) const {
+  log().warning("machine " + machine_.name + ": " + text);
+}
+
+}  // namespace pbotvm::qemu

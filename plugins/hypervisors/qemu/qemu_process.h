@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "pbotvm/deadline.h"
+#include "pbotvm/error.h"
+#include "pbotvm/unique_fd.h"
+
+namespace pbotvm::qemu {
+
+inline constexpr int first_inherited = 3;  ///< the number of the first inherited descriptor in the child
+
+/// A child process. It does not outlive the thread that started it, nor this object: both ends kill it.
+class QemuProcess {
+ public:
+  /// Runs argv[0] (a path) with a small environment of its own, standard input empty, standard output and error
+  /// appended to `log`, in a session of its own. `inherited` become its descriptors 3, 4, 5 ... in this order; it gets
+  /// no others. Throws Error{unavailable} when it cannot be run.
+  QemuProcess(const std::vector<std::string>& argv, const std::vector<int>& inherited, const std::string& log);
+  ~QemuProcess();
+  QemuProcess(const QemuProcess&) = delete;
+  QemuProcess& operator=(const QemuProcess&) = delete;
+
+  pid_t pid() const { return pid_; }
+  /// Readable once the process has ended; see pidfd_open(2).
+  int pidfd() const { return pidfd_.get(); }
+
+  /// Never blocks.
+  bool alive() noexcept;
+
+  /// Waits for its end. False when the deadline came first.
+  bool wait(const Deadline& deadline) noexcept;
+
+  /// A no-op once it has ended.
+  void signal(int number) noexcept;
+
+  /// "exit status 1", "signal 9 (Killed)"; valid once it has ended.
+  std::string ending() const;
+
+ private:
+  void reap() noexcept;
+
+  pid_t pid_ = -1;
+  UniqueFd pidfd_;
+  bool reaped_ = false;
+  int code_ = 0;    // of siginfo_t
+  int status_ = 0;  // of siginfo_t
+};
+
+/// The last `count` lines of a text file, joined by " | "; empty when there is nothing to read. Reads a few KiB at
+/// most.
+std::string last_lines(const std::string& path, std::size_t count);
+
+}  // namespace pbotvm::qemu

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include "qemu_settings.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "pbotvm/unique_fd.h"
+
+namespace pbotvm::qemu {
+namespace {
+
+constexpr std::uint64_t mib = 1024 * 1024;
+constexpr std::uint64_t default_memory = 1024 * mib;
+constexpr std::uint64_t least_memory = 128 * mib;
+constexpr std::uint64_t most_memory = 1024 * 1024 * mib;
+constexpr int most_cpus = 64;
+constexpr const char* default_image = "/usr/share/pbotvm/image";
+constexpr const char* default_binary = "qemu-system-x86_64";
+constexpr const char* kvm_device = "/dev/kvm";
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+void read_image(QemuSettings& to, const Settings& settings, const QemuSurroundings& surroundings) {
+  if (const auto node = settings.find("image")) {
+    to.image = node->text();
+    to.image_origin = node->position();
+  } else if (!surroundings.image.empty()) {
+    to.image = surroundings.image;
+    to.image_origin = "PBOTVM_IMAGE";
+  } else {
+    to.image = default_image;
+    to.image_origin = settings.position();
+  }
+  if (!to.image.is_absolute())
+    throw ConfigurationError(to.image_origin, "the guest image '" + to.image.string() +
+                                                  "' is not an absolute path; write the directory from / on");
+}
+
+std::uint64_t read_memory(const Settings& settings) {
+  const std::uint64_t bytes = settings.bytes("memory", default_memory, least_memory, most_memory);
+  if (bytes % mib != 0)
+    settings.find("memory")->fail("memory is " + std::to_string(bytes) +
+                                  " bytes, accepted are whole MiB: 1 GiB, 768 MiB");
+  return bytes / mib;
+}
+
+Acceleration read_accel(const Settings& settings) {
+  const auto node = settings.find("accel");
+  if (!node) return Acceleration::automatic;
+  const std::string text = node->text();
+  if (text == "auto") return Acceleration::automatic;
+  if (text == "kvm") return Acceleration::kvm;
+  if (text == "tcg") return Acceleration::tcg;
+  node->fail("accel is '" + text + "', accepted are auto, kvm and tcg");
+}
+
+bool executable(const std::filesystem::path& file) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(file, error) && ::access(file.c_str(), X_OK) == 0;
+}
+
+std::filesystem::path read_binary(const Settings& settings, const QemuSurroundings& surroundings) {
+  const auto node = settings.find("binary");
+  const Settings& place = node ? *node : settings;
+  const std::filesystem::path named = node ? node->text() : default_binary;
+  if (named.is_absolute()) {
+    if (!executable(named)) place.fail("QEMU '" + named.string() + "' is no program that can be run");
+    return named;
+  }
+  if (named.empty() || named.has_parent_path())
+    place.fail("binary is '" + named.string() + "', accepted are a name to be found in PATH and an absolute path");
+  std::istringstream directories(surroundings.path);
+  for (std::string directory; std::getline(directories, directory, ':');)
+    if (directory.starts_with('/') && executable(directory / named)) return directory / named;
+  place.fail("QEMU '" + named.string() +
+             "' is not in PATH; install it (Debian: apt-get install qemu-system-x86) or set binary");
+}
+
+/// A word for QEMU or the kernel: an empty one, or one with a line break, is a mistake in the file.
+std::string read_words(const Settings& node, const std::string& what, bool may_be_empty) {
+  const std::string text = node.text();
+  if (text.empty() && !may_be_empty) node.fail(what + " is empty; leave the key out instead");
+  for (const char byte : text)
+    if (static_cast<unsigned char>(byte) < ' ') node.fail(what + " holds a control character");
+  return text;
+}
+
+std::vector<std::string> read_extra(const Settings& settings) {
+  std::vector<std::string> made;
+  const auto node = settings.find("extra");
+  if (!node) return made;
+  if (!node->is_sequence()) node->fail("extra is no list; write one argument an item: [\"-device\", \"pvpanic\"]");
+  for (const Settings& item : node->items()) made.push_back(read_words(item, "an argument in extra", true));
+  return made;
+}
+
+/// The value of the first line of /proc/cpuinfo that begins with `key`.
+std::string processor_line(const std::string& key) {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with(key)) return line.substr(std::min(line.size(), line.find(':') + 1));
+  return {};
+}
+
+bool kvm_works() {
+  const std::string flags = processor_line("flags") + " ";
+  if (flags.find(" vmx ") == std::string::npos && flags.find(" svm ") == std::string::npos) return false;
+  return static_cast<bool>(UniqueFd(::open(kvm_device, O_RDWR | O_CLOEXEC)));
+}
+
+}  // namespace
+
+QemuSurroundings process_surroundings() {
+  return {environment("PBOTVM_IMAGE"), environment("PATH")};
+}
+
+QemuSettings read_settings(const Settings& settings, const QemuSurroundings& surroundings) {
+  settings.accept_only({"plugin", "image", "memory", "cpus", "accel", "cpu", "binary", "extra", "append"});
+  QemuSettings made;
+  read_image(made, settings, surroundings);
+  made.memory_mib = read_memory(settings);
+  made.cpus = static_cast<int>(settings.integer("cpus", 1, 1, most_cpus));
+  made.accel = read_accel(settings);
+  if (const auto node = settings.find("cpu")) made.cpu = read_words(*node, "cpu", false);
+  made.binary = read_binary(settings, surroundings);
+  made.extra = read_extra(settings);
+  if (const auto node = settings.find("append")) made.append = read_words(*node, "append", true);
+  return made;
+}
+
+Acceleration choose_acceleration(Acceleration wanted) {
+  if (wanted != Acceleration::automatic) return wanted;
+  return kvm_works() ? Acceleration::kvm : Acceleration::tcg;
+}
+
+std::string acceleration_name(Acceleration chosen) {
+  return chosen == Acceleration::kvm ? "kvm" : "tcg";
+}
+
+std::string default_cpu(Acceleration chosen) {
+  return chosen == Acceleration::kvm ? "host" : "max";
+}
+
+std::string host_processor() {
+  return processor_line("model name");
+}
+
+}  // namespace pbotvm::qemu

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "pbotvm/settings.h"
+
+namespace pbotvm::qemu {
+
+/// What executes the guest's code.
+enum class Acceleration { automatic, kvm, tcg };
+
+/// The map `machines.NAME.hypervisor` of this back end, checked.
+struct QemuSettings {
+  std::filesystem::path image;   ///< directory of the guest image, absolute
+  std::string image_origin;      ///< where it was named, for complaints
+  std::uint64_t memory_mib = 0;  ///< of the guest
+  int cpus = 1;
+  Acceleration accel = Acceleration::automatic;
+  std::string cpu;                 ///< empty: what suits the acceleration
+  std::filesystem::path binary;    ///< absolute
+  std::vector<std::string> extra;  ///< arguments of the operator
+  std::string append;              ///< kernel arguments of the operator
+};
+
+/// What the settings fall back on outside the file.
+struct QemuSurroundings {
+  std::string image;  ///< PBOTVM_IMAGE, may be empty
+  std::string path;   ///< PATH, where the binary is looked up
+};
+QemuSurroundings process_surroundings();
+
+/// Throws ConfigurationError at the first key or value that is not understood, and when the binary cannot be found.
+QemuSettings read_settings(const Settings& settings, const QemuSurroundings& surroundings);
+
+/// KVM where the processor has it and /dev/kvm can be opened by this user now, else TCG. An explicit choice stands.
+Acceleration choose_acceleration(Acceleration wanted);
+
+/// "kvm" or "tcg".
+std::string acceleration_name(Acceleration chosen);
+
+/// The processor model where none was configured.
+std::string default_cpu(Acceleration chosen);
+
+/// "model name" of this system's processor: under KVM a snapshot fits only the processor that it was taken on.
+std::string host_processor();
+
+}  // namespace pbotvm::qemu
