@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pbotvm::c {
+
+inline constexpr std::string_view source_name = "prog.c";  ///< of the file, and in every #line
+
+struct WrapOptions {
+  bool headers = true;                ///< the usual headers, where the code includes none itself
+  bool main = true;                   ///< put statements into a main, where the code has none itself
+  std::vector<std::string> includes;  ///< more headers: "stdio.h"
+};
+
+/// A program for the compiler, and what to tell its author about how it was read.
+struct WrappedProgram {
+  std::string source;
+  std::vector<std::string> notices;  ///< such as "warning: ...", one line each
+};
+
+/// Makes a program of a snippet. A whole program, one that defines main, keeps its text. Otherwise functions, types,
+/// static variables and prototypes are lifted out and the rest becomes the body of main; a missing last semicolon is
+/// added. #line directives make the compiler speak of the places that the author knows. Pure, linear in the length of
+/// the code.
+WrappedProgram wrap(std::string_view code, const WrapOptions& options = {});
+
+}  // namespace pbotvm::c

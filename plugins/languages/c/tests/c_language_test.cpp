@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+#include "c_language.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "../../tests/local_runner.h"
+
+namespace pbotvm::c {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::reply_to;
+using ::testing::StartsWith;
+
+class EveryStandard : public ::testing::TestWithParam<const char*> {
+ protected:
+  std::string reply(const std::string& code) const { return reply_to(CLanguage(GetParam()), code); }
+};
+
+std::string standard_name(const ::testing::TestParamInfo<const char*>& info) {
+  return info.param;
+}
+
+INSTANTIATE_TEST_SUITE_P(Gcc, EveryStandard, ::testing::Values("c89", "c99", "c11", "c2x"), standard_name);
+
+TEST_P(EveryStandard, SnippetWithTheUsualHeadersCompilesWithoutAWarning) {
+  EXPECT_EQ(reply(R"(printf("hi\n"))"), "hi");
+  EXPECT_EQ(reply("exit(3)"), "Exit 3.");
+  EXPECT_EQ(reply(CLanguage(GetParam()).hello()), "hello");
+}
+
+TEST_P(EveryStandard, FunctionsAreLiftedOutOfMain) {
+  EXPECT_EQ(reply(R"(int f(int a){return a*3;} printf("%d\n", f(4));)"), "12");
+  EXPECT_EQ(reply(R"(int g(int); int f(int a){return g(a)+1;} int g(int a){return a*2;} printf("%d", f(4)))"), "9");
+}
+
+TEST_P(EveryStandard, TypesMacrosAndStaticsServeFunctionsAndStatements) {
+  EXPECT_EQ(
+      reply("#define N 3\ntypedef struct { int v; } box; static int count = 0;\n"
+            "box make(int v) { box b; b.v = v * N; count++; return b; }\nprintf(\"%d %d\", make(2).v, count + N);"),
+      "6 3");
+}
+
+TEST_P(EveryStandard, WholeProgramIsTakenAsItIs) {
+  EXPECT_EQ(reply(R"(int main(void){ puts("m"); return 7; })"), "m\n [Exit 7]");
+  EXPECT_EQ(reply(R"(#include <stdio.h> int main(int argc, char **argv) { printf("%d", argc); return 0; })"), "1");
+}
+
+TEST_P(EveryStandard, CompilerMessagesAreTheReply) {
+  EXPECT_EQ(reply("int x = 5; return y;"), "error: 'y' undeclared");
+  EXPECT_EQ(reply("int x = 5;\n  return y;"), "prog.c:2:10: error: 'y' undeclared");
+}
+
+TEST_P(EveryStandard, WarningsComeFirst) {
+  EXPECT_EQ(reply(R"(int x = 5; x * 2; printf("%d", x))"), "[warning: statement with no effect [-Wunused-value]]\n5");
+}
+
+TEST_P(EveryStandard, LastingRuntimeErrors) {
+  EXPECT_EQ(reply(R"(int x = INT_MAX; x++; printf("%d\n", x);)"),
+            "runtime error: signed integer overflow: 2147483647 + 1 cannot be represented in type 'int'\n -2147483648");
+  EXPECT_EQ(reply("int *p = 0; int k = 7; *p = k;"), "runtime error: store to null pointer of type 'int'\n [Exit 139]");
+}
+
+TEST(C, ArgumentsAndInputReachTheProgram) {
+  const CLanguage c11("c11");
+  EXPECT_EQ(reply_to(c11, R"(-args "'a b' c" printf("%d %s|%s", argc, argv[1], argv[2]);)"), "3 a b|c");
+  EXPECT_EQ(reply_to(c11, R"(char b[9]; while (fgets(b, 9, stdin)) printf("<%s>", b); -stdin one\ntwo)"),
+            "<one\n><two\n>");
+}
+
+TEST(C, NewlineOutsideOfQuotesEndsADirective) {
+  EXPECT_EQ(reply_to(CLanguage("c11"), R"(#define X 3\nprintf("%d\n", X);)"), "3");
+  EXPECT_EQ(reply_to(CLanguage("c2x"), R"(#include <stdio.h>\nputs("a\\nb");)"), "a\\nb");
+}
+
+TEST(C, DirectivesHoldWhereTheyStand) {
+  EXPECT_EQ(reply_to(CLanguage("c11"),
+                     "#define X 1\nint f(void) { return X; }\nprintf(\"%d\", X);\n#undef X\n"
+                     "#define X 2\nint g(void) { return X; }\nprintf(\"%d%d%d\", X, f(), g());\n"
+                     "#if X == 2\nprintf(\"y\");\n#else\nprintf(\"n\");\n#endif"),
+            "1212y");
+}
+
+TEST(C, SwallowedCodeIsTold) {
+  EXPECT_THAT(reply_to(CLanguage("c11"), R"(#define X 3 printf("x");)"),
+              AllOf(StartsWith("[warning: preprocessor directive not terminated by \\n, "), HasSubstr("Success")));
+}
+
+TEST(C, OptionsReplaceTheDefaultOnes) {
+  const CLanguage c11("c11");
+  EXPECT_EQ(reply_to(c11, "-O2 -std=c99 -info"), "c11 cmdline: gcc -gdwarf-2 -g3 prog.c -O2 -std=c99 -o prog");
+  EXPECT_EQ(reply_to(c11, "-DX=4 printf(\"%d\", X);"), "4");
+  EXPECT_EQ(reply_to(c11, "-D X=4 printf(\"%d\", X);"), "4");
+}
+
+TEST(C, InfoTellsTheDefaultCommand) {
+  EXPECT_EQ(reply_to(CLanguage("c11"), "-info"),
+            "c11 cmdline: gcc -gdwarf-2 -g3 prog.c -Wextra -Wall -Wno-unused-parameter -Wno-unused-variable -pedantic "
+            "-Wfloat-equal -Wshadow -std=c11 -lm -Wfatal-errors -fsanitize=alignment,undefined "
+            "-fsanitize-address-use-after-scope -fno-omit-frame-pointer -fno-diagnostics-show-caret -o prog");
+  EXPECT_THAT(reply_to(CLanguage("c89"), "-info"), Not(HasSubstr("use-after-scope")));
+}
+
+TEST(C, WrappingCanBeTurnedOff) {
+  EXPECT_THAT(reply_to(CLanguage("c11"), "-nomain puts(\"x\");"), HasSubstr("error: "));
+  EXPECT_THAT(reply_to(CLanguage("c11"), "-noheaders uint8_t x;"), HasSubstr("unknown type name 'uint8_t'"));
+  EXPECT_EQ(reply_to(CLanguage("c11"), "-include sys/stat.h printf(\"%d\", S_ISDIR(0));"), "0");
+}
+
+TEST(C, LinesPrintedBeforeAViolentEndAreThere) {
+  EXPECT_EQ(reply_to(CLanguage("c11"), "puts(\"before\"); raise(SIGKILL);"), "before\n [Exit 137]");
+  EXPECT_EQ(reply_to(CLanguage("c89"), "#include <stdio.h>\n#include <signal.h>\nputs(\"before\"); raise(SIGKILL);"),
+            "before\n [Exit 137]");
+}
+
+TEST(C, NothingToRun) {
+  EXPECT_EQ(reply_to(CLanguage("c11"), ""), usage_text());
+  EXPECT_EQ(reply_to(CLanguage("c11"), "-paste puts(\"x\")"), paste_text());
+}
+
+TEST(C, LimitDuringTheCompilationIsTold) {
+  Request request;
+  request.language = "c11";
+  request.code = "x";
+  Result result;
+  result.limit = Limit::wall;
+  result.output = {{0, Stream::err, "prog.c:1:1: warning: slow\n"}};
+  EXPECT_EQ(CLanguage("c11").reply(request, result), "warning: slow [Timed-out]");
+}
+
+// What people write in a channel, and what a reader of C stumbles over.
+struct Sample {
+  const char* name;
+  const char* code;
+  const char* reply;
+};
+
+void PrintTo(const Sample& sample, std::ostream* to) {
+  *to << sample.name;
+}
+
+class Samples : public ::testing::TestWithParam<Sample> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    Gcc, Samples,
+    ::testing::Values(
+        Sample{"StructForAFunction",
+               R"(struct p { int x, y; } a = {1, 2}; int sum(struct p q) { return q.x + q.y; } printf("%d", sum(a));)",
+               "3"},
+        Sample{"LoopThenFunction",
+               R"(for (int i = 0; i < 3; i++) { printf("%d", i); } int f(void) { return 9; } printf("%d", f());)",
+               "0129"},
+        Sample{"EnumForAFunction", R"(enum { A = 5, B }; int f(void) { return B; } printf("%d %d", A, f()))", "5 6"},
+        Sample{"Recursion", R"(int fact(int n) { return n ? n * fact(n - 1) : 1; } printf("%d\n", fact(5)))", "120"},
+        Sample{"BracesInStrings", R"(printf("}{;%s\n", "int f() {"); char c = '}'; putchar(c);)", "}{;int f() {\n}"},
+        Sample{"DoWhile", R"(do { puts("once"); } while (0))", "once"},
+        Sample{"Goto", R"(int i = 0; again: if (i++ < 2) goto again; else goto end; end: printf("%d", i))", "3"},
+        Sample{"StaticVariable", R"(static int n = 4; void up(void) { n++; } up(); up(); printf("%d", n);)", "6"},
+        Sample{"FunctionReturningAPointer",
+               R"(int (*op(int k))(int) { (void)k; return abs; } printf("%d", op(1)(-3));)", "3"},
+        Sample{"IfElse", R"(if (0) puts("no"); else puts("yes"))", "yes"},
+        Sample{"Qsort",
+               R"(int a[] = {3, 1, 2}; int cmp(const void *x, const void *y) { return *(int *)x - *(int *)y; } )"
+               R"(qsort(a, 3, sizeof *a, cmp); for (int i = 0; i < 3; i++) printf("%d", a[i]);)",
+               "123"},
+        Sample{"CodeInComments", R"(/* int f() { */ puts("a"); // puts("b");)", "a"},
+        Sample{"LinkedList",
+               R"(typedef struct node { struct node *next; int v; } node; node *add(node *n, int v) )"
+               R"({ node *m = malloc(sizeof *m); m->next = n; m->v = v; return m; } node *l = add(add(0, 1), 2); )"
+               R"(for (; l; l = l->next) printf("%d ", l->v);)",
+               "2 1"},
+        Sample{"DirectiveInsideOfMain", R"(int main(void) { int x = 1; #define Y 5\nprintf("%d", x + Y); return 0; })",
+               "6"},
+        Sample{"TwoIncludesInALine", R"(#include <stdio.h> #include <string.h> printf("%zu", strlen("abc"));)", "3"},
+        Sample{"LoopMacro", R"(#define FOREACH(i, n) for (int i = 0; i < n; i++)\nFOREACH(i, 3) { printf("%d", i); })",
+               "012"},
+        Sample{"Union", R"(union u { int i; unsigned char b[4]; } x; x.i = 1; printf("%d", x.b[0]);)", "1"},
+        Sample{"Characters", R"(printf("%d%d", sizeof(char) == 1, 'a' == 97); return 2;)", "11 [Exit 2]"},
+        Sample{"MathAndBool", R"(printf("%.2f %s", sqrt(2.0), true ? "t" : "f");)", "1.41 t"},
+        Sample{"Complex", R"(double complex z = 1 + 2*I; printf("%.0f", cimag(z * z));)", "4"},
+        Sample{"StaticAssertion", R"(_Static_assert(sizeof(int) == 4, "int"); puts("ok");)", "ok"},
+        Sample{"LayoutOfAFile",
+               "int f(void);\nint f(void)\n{\n  return 1;\n}\n\nint\nmain(void)\n{\n  return f();\n}\n", "Exit 1."},
+        Sample{"PlaceOfAnError", "int f(void) { return 1; }\n\n  printf(\"%d\", f() + oops);",
+               "prog.c:3:22: error: 'oops' undeclared"},
+        Sample{"MissingHeader", "#include <nosuch.h>\nint x;",
+               "prog.c:1:10: fatal error: nosuch.h: No such file or directory"},
+        Sample{"BothStreams", "fprintf(stderr, \"err1\\nerr2\\n\"); printf(\"out1\\nout2\\n\");",
+               "err1\nerr2\n out1\nout2"},
+        Sample{"TooManyBrackets", "puts(\"x\")) ", "error: expected ';' before ')' token"},
+        Sample{"Signal", "raise(SIGKILL);", "Exit 137."}),
+    [](const ::testing::TestParamInfo<Sample>& sample) { return std::string(sample.param.name); });
+
+TEST_P(Samples, ReplyAsTheAuthorExpects) {
+  EXPECT_EQ(reply_to(CLanguage("c11"), GetParam().code), GetParam().reply);
+}
+
+}  // namespace
+}  // namespace pbotvm::c

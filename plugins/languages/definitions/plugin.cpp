@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#include "pbotvm/plugin.h"
+
+#include "defined_language.h"
+
+namespace {
+
+class DefinitionsFactory final : public pbotvm::LanguageFactory {
+ public:
+  std::vector<std::unique_ptr<pbotvm::Language>> create(const pbotvm::LanguageContext& context) override {
+    namespace definitions = pbotvm::definitions;
+    std::vector<std::unique_ptr<pbotvm::Language>> languages;
+    for (definitions::Definition& definition : definitions::read_directories(context.definition_directories))
+      languages.push_back(std::make_unique<definitions::DefinedLanguage>(std::move(definition)));
+    return languages;
+  }
+};
+
+}  // namespace
+
+PBOTVM_PLUGIN("language", "definitions", "1.0", pbotvm::LanguageFactory, DefinitionsFactory)

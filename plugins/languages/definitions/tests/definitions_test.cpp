@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "../../tests/local_runner.h"
+#include "defined_language.h"
+#include "definition.h"
+#include "pbotvm/reply_text.h"
+
+namespace pbotvm::definitions {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::reply_to;
+using ::testing::StartsWith;
+using testing::TemporaryDirectory;
+
+constexpr const char* smallest = "name: x\nfile: prog.x\nrun: [cat, '{file}']\nhello: h\n";
+
+Definition parsed(const std::string& text) {
+  return read_definition(Settings::parse(text, "x.yaml"));
+}
+
+std::string complaint(const std::string& text) {
+  try {
+    parsed(text);
+    return "none";
+  } catch (const ConfigurationError& error) {
+    return error.what();
+  }
+}
+
+// The languages that come with the project, by name.
+DefinedLanguage shipped(const std::string& name) {
+  for (const Definition& definition : read_directories({DEFINITIONS}))
+    if (definition.name == name) return DefinedLanguage(definition);
+  throw std::runtime_error("no " + name);
+}
+
+void write(const std::filesystem::path& file, const std::string& text) {
+  std::ofstream(file) << text;
+}
+
+TEST(Definition, SmallestOne) {
+  const Definition definition = parsed(smallest);
+  EXPECT_EQ(definition.name, "x");
+  ASSERT_EQ(definition.steps.size(), 1u);
+  EXPECT_EQ(definition.steps[0].label, "run");
+  EXPECT_TRUE(definition.steps[0].reads_input);
+  EXPECT_EQ(definition.steps[0].when, When::always);
+  EXPECT_THAT(definition.tools, ElementsAre("cat"));
+}
+
+TEST(Definition, StepsInFull) {
+  const Definition definition = parsed(
+      "name: x\nfile: a.x\nhello: h\nenvironment: {A: '1'}\nsteps:\n"
+      "- {label: check, argv: [true]}\n- {label: build, argv: [xc, '-o{file}'], environment: {B: '2'}, when: always}\n"
+      "- {label: run, argv: [./a, '{arguments}']}\n");
+  ASSERT_EQ(definition.steps.size(), 3u);
+  EXPECT_EQ(definition.steps[0].when, When::always);
+  EXPECT_EQ(definition.steps[1].when, When::always);
+  EXPECT_EQ(definition.steps[2].when, When::after_success);
+  EXPECT_FALSE(definition.steps[1].reads_input);
+  EXPECT_TRUE(definition.steps[2].reads_input);
+  EXPECT_THAT(definition.steps[1].environment, ElementsAre(std::pair("A", "1"), std::pair("B", "2")));
+  EXPECT_THAT(definition.tools, ElementsAre("true", "xc"));
+}
+
+TEST(Definition, MistakesAreToldWithTheirPlace) {
+  EXPECT_THAT(complaint(std::string(smallest) + "alias: [y]\n"), StartsWith("x.yaml:5:1: error: "));
+  EXPECT_THAT(complaint(std::string(smallest) + "alias: [y]\n"), HasSubstr("aliases"));
+  EXPECT_THAT(complaint("name: X\nfile: prog.x\nrun: [cat]\nhello: h\n"),
+              StartsWith("x.yaml:1:7: error: 'X' is no name"));
+  EXPECT_THAT(complaint("name: x\nfile: ../prog\nrun: [cat]\nhello: h\n"), StartsWith("x.yaml:2:7: error: "));
+  EXPECT_THAT(complaint("name: x\nfile: p\nrun: cat {file}\nhello: h\n"),
+              StartsWith("x.yaml:3:6: error: a command is a list"));
+  EXPECT_THAT(complaint("name: x\nfile: p\nrun: [cat, '{fiel}']\nhello: h\n"), HasSubstr("'{fiel}' is no placeholder"));
+  EXPECT_THAT(complaint("name: x\nfile: p\nrun: [cat, 'a{options}']\nhello: h\n"), HasSubstr("a word of its own"));
+  EXPECT_THAT(complaint("name: x\nfile: p\nhello: h\n"), HasSubstr("'run' is missing"));
+  EXPECT_THAT(complaint("name: x\nfile: p\nrun: [cat]\n"), HasSubstr("'hello' is missing"));
+  EXPECT_THAT(complaint("name: x\nfile: p\nrun: [cat]\nsteps: []\nhello: h\n"), HasSubstr("'steps' is there already"));
+  EXPECT_THAT(complaint(std::string(smallest) + "options: [-w]\n"), HasSubstr("{options}"));
+  EXPECT_THAT(complaint(std::string(smallest) + "environment: {A: [1]}\n"), StartsWith("x.yaml:5:"));
+}
+
+TEST(Directories, LaterOnesWin) {
+  TemporaryDirectory first, second;
+  write(first.path() / "x.yaml", "name: x\naliases: [z, y]\nfile: first\nrun: [cat]\nhello: h\n");
+  write(first.path() / "w.yaml", "name: w\naliases: [v]\nfile: first\nrun: [cat]\nhello: h\n");
+  write(first.path() / "notes.txt", ": no yaml [");
+  write(second.path() / "a.yaml", "name: x\nfile: second\nrun: [cat]\nhello: h\n");
+  write(second.path() / "b.yaml", "name: v\nfile: second\nrun: [cat]\nhello: h\n");
+  const std::vector<Definition> all = read_directories({first.path(), second.path()});
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[0].name, "w");
+  EXPECT_TRUE(all[0].aliases.empty());
+  EXPECT_EQ(all[1].name, "x");
+  EXPECT_EQ(all[1].file, "second");
+  EXPECT_EQ(all[2].name, "v");
+}
+
+TEST(Directories, OneNameTwiceInADirectoryIsAMistake) {
+  TemporaryDirectory directory;
+  write(directory.path() / "a.yaml", smallest);
+  write(directory.path() / "b.yaml", "name: y\naliases: [x]\nfile: p\nrun: [cat]\nhello: h\n");
+  try {
+    read_directories({directory.path()});
+    FAIL();
+  } catch (const ConfigurationError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("b.yaml:2:11: error: the name 'x' is taken already, at "));
+    EXPECT_THAT(error.what(), HasSubstr("a.yaml:1:7"));
+  }
+}
+
+TEST(Directories, MissingOneIsAnError) {
+  EXPECT_THROW(read_directories({"/nonexistent/languages"}), Error);
+}
+
+TEST(DefinedLanguage, ShippedLanguagesSayHelloAndReadTheirInput) {
+  for (const char* name : {"python3", "perl"}) {
+    const DefinedLanguage language = shipped(name);
+    EXPECT_EQ(reply_to(language, language.hello()), "hello") << name;
+    for (const Definition& definition : read_directories({DEFINITIONS})) {
+      if (definition.name != name) continue;
+      Request request;
+      request.code = definition.stdin_program;
+      request.input = "a\nb";
+      EXPECT_EQ(reply_to(language, request), "a\nb") << name;
+    }
+  }
+}
+
+TEST(DefinedLanguage, ArgumentsOptionsAndInfo) {
+  EXPECT_EQ(reply_to(shipped("python3"), R"(-args "'a b' c" import sys; print(sys.argv[1:]))"), "['a b', 'c']");
+  EXPECT_EQ(reply_to(shipped("python3"), "-info"), "python3 cmdline: python3 prog.py3");
+  EXPECT_EQ(reply_to(shipped("perl"), "-info"), "perl cmdline: perl -w prog.pl");
+  EXPECT_EQ(reply_to(shipped("perl"), "-Mstrict -info"), "perl cmdline: perl -Mstrict prog.pl");
+  EXPECT_EQ(reply_to(shipped("python3"), ""), usage_text());
+  Request request;
+  request.language = "python";
+  request.code = "-info";
+  EXPECT_EQ(reply_to(shipped("python3"), request), "python cmdline: python3 prog.py3");
+  EXPECT_EQ(reply_to(DefinedLanguage(parsed(smallest)), "-args y x"), "Language 'x' takes no arguments.");
+  EXPECT_EQ(reply_to(DefinedLanguage(parsed(smallest)), "-w x"), "-w x");
+}
+
+TEST(DefinedLanguage, FailureBeforeTheProgramIsShownAloneAndWarningsFirst) {
+  const DefinedLanguage language(
+      parsed("name: x\nfile: p.sh\ncompile: [sh, '-c', 'echo note >&2; sh -n {file}']\n"
+             "run: [sh, '{file}']\nhello: h\n"));
+  EXPECT_EQ(reply_to(language, "echo hi; exit 2"), "[note]\nhi\n [Exit 2]");
+  const std::string failed = reply_to(language, "if; echo hi");
+  EXPECT_THAT(failed, StartsWith("note\np.sh: "));
+  EXPECT_THAT(failed, ::testing::Not(HasSubstr("[")));
+}
+
+}  // namespace
+}  // namespace pbotvm::definitions
