@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#include "machine/heartbeat_monitor.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace pbotvm::machine {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t max_figures = 16 * 1024;  // bytes of one answer; a guest's word is hostile
+
+SignsOfLife& signs_of(Transport& line) {
+  auto* signs = static_cast<SignsOfLife*>(line.extension(SignsOfLife::identifier));
+  if (signs == nullptr) {
+    throw Error(ErrorCode::plugin, "heartbeat over " + line.description() + ": the plug-in carries no signs of life",
+                "choose another one in machines.NAME.heartbeat, such as `heartbeat`");
+  }
+  return *signs;
+}
+
+}  // namespace
+
+HeartbeatMonitor::HeartbeatMonitor(Transport& line) : line_(line), signs_(signs_of(line)) {}
+
+void HeartbeatMonitor::connect_if_due(Clock::time_point now) {
+  if (fd_ || now < next_connect_) return;
+  try {
+    fd_ = line_.connect(Deadline::in(500ms));
+    signs_.reset();
+    next_probe_ = now;
+  } catch (const Error&) {
+    // Not said aloud: a machine whose line cannot be reached is overdue soon, and that is.
+    next_connect_ = now + 1s;
+  }
+}
+
+void HeartbeatMonitor::disconnect() {
+  fd_.reset();
+  next_connect_ = {};
+  collecting_ = false;
+}
+
+void HeartbeatMonitor::on_readable(Clock::time_point now) {
+  char buffer[4096];
+  while (fd_) {
+    const ssize_t got = ::recv(fd_.get(), buffer, sizeof buffer, MSG_DONTWAIT);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+    if (got <= 0) {
+      disconnect();
+      next_connect_ = now + 1s;
+      return;
+    }
+    const std::string_view bytes(buffer, static_cast<std::size_t>(got));
+    if (signs_.feed(bytes)) {
+      last_beat_ = now;
+      baseline_ = now;
+    }
+    collect_figures(bytes);
+  }
+}
+
+void HeartbeatMonitor::tick(Clock::time_point now) {
+  connect_if_due(now);
+  if (fd_ && !signs_.probe().empty() && now >= next_probe_) {
+    next_probe_ = now + beat_interval;
+    send(signs_.probe());
+  }
+}
+
+void HeartbeatMonitor::restart(Clock::time_point now) {
+  baseline_ = now;
+  last_beat_.reset();
+  collecting_ = false;
+  signs_.reset();
+}
+
+bool HeartbeatMonitor::overdue(Clock::time_point now) const {
+  return now - baseline_ > missed_beats * beat_interval + 1s;  // a second's grace: the guest's clock and ours drift
+}
+
+HeartbeatMonitor::Clock::time_point HeartbeatMonitor::due() const {
+  const auto judged = baseline_ + missed_beats * beat_interval + 1100ms;
+  if (!fd_) return std::min(next_connect_, judged);
+  return signs_.probe().empty() ? judged : std::min(next_probe_, judged);
+}
+
+void HeartbeatMonitor::request_figures() {
+  collecting_ = true;
+  collected_.clear();
+  figures_.reset();
+  send("\n");
+}
+
+std::optional<std::string> HeartbeatMonitor::take_figures() {
+  return std::exchange(figures_, std::nullopt);
+}
+
+void HeartbeatMonitor::collect_figures(std::string_view bytes) {
+  if (!collecting_) return;
+  collected_.append(bytes);
+  const auto end = collected_.find(":END");
+  if (end != std::string::npos) {
+    const auto first = collected_.find_first_not_of("\r\n");
+    figures_ = collected_.substr(first, end - first);
+    collecting_ = false;
+  } else if (collected_.size() > max_figures) {
+    collecting_ = false;
+  }
+}
+
+void HeartbeatMonitor::send(std::string_view bytes) {
+  // A line that takes nothing is a line without beats: overdue() tells.
+  if (fd_) (void)!::send(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+}  // namespace pbotvm::machine

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#include "machine/job_queue.h"
+
+#include <utility>
+
+namespace pbotvm::machine {
+
+JobQueue::JobQueue(std::size_t limit, std::function<void()> on_push) : limit_(limit), on_push_(std::move(on_push)) {}
+
+void JobQueue::push(const std::shared_ptr<Execution>& execution) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!closed_.empty()) return execution->finish(Unavailable{closed_});
+    if (waiting_.size() >= limit_) {
+      return execution->finish(
+          Unavailable{"busy, " + std::to_string(waiting_.size()) + " requests are waiting already; try again soon"});
+    }
+    waiting_.push_back(execution);
+  }
+  on_push_();
+}
+
+std::shared_ptr<Execution> JobQueue::pop() {
+  std::lock_guard lock(mutex_);
+  while (!waiting_.empty()) {
+    auto execution = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (execution->begin()) return execution;
+  }
+  return nullptr;
+}
+
+void JobQueue::close(const std::string& why) {
+  std::lock_guard lock(mutex_);
+  closed_ = why;
+  for (auto& execution : waiting_) execution->finish(Unavailable{why});
+  waiting_.clear();
+}
+
+void JobQueue::open() {
+  std::lock_guard lock(mutex_);
+  closed_.clear();
+}
+
+std::size_t JobQueue::size() const {
+  std::lock_guard lock(mutex_);
+  return waiting_.size();
+}
+
+}  // namespace pbotvm::machine

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "config/configuration.h"
+#include "machine/execution.h"
+#include "machine/heartbeat_monitor.h"
+#include "machine/job_queue.h"
+#include "machine/recovery.h"
+#include "machine/session.h"
+#include "pbotvm/hypervisor.h"
+#include "pbotvm/transport.h"
+
+namespace pbotvm::machine {
+
+enum class State { absent, starting, ready, leased, draining, suspect, reverting, failed };
+std::string_view state_name(State state);
+
+/// What an operator sees of a machine. A copy, taken at one moment.
+struct MachineStatus {
+  std::string name;
+  State state = State::absent;
+  std::chrono::duration<double> since{};  ///< how long it has been in that state
+  std::string hypervisor, transport, guest;
+  std::size_t waiting = 0;  ///< requests in line
+  std::uint64_t jobs = 0, faults = 0, reverts = 0;
+  std::optional<std::chrono::duration<double>> heartbeat_age;
+  std::string problem;  ///< why it is not ready; empty when all is well
+};
+
+struct Health {
+  std::string figures;
+  std::optional<std::chrono::duration<double>> heartbeat_age;
+  std::chrono::duration<double, std::milli> round_trip{};
+};
+
+/// A transport and the name that the configuration gives it.
+struct NamedTransport {
+  std::string name;
+  std::unique_ptr<Transport> transport;
+};
+
+/// One configured virtual machine: a thread that brings it up, runs jobs on it one by one, watches its heartbeat, and
+/// puts it back to its snapshot after a fault. Owned by the host; run(), status(), revert() and health() may be called
+/// by any thread.
+class Machine {
+ public:
+  struct Parts {
+    std::unique_ptr<Hypervisor> hypervisor;
+    std::vector<NamedTransport> transports;  ///< in order of preference
+    std::unique_ptr<Transport> heartbeat;    ///< null: the machine has no heartbeat line
+  };
+  struct Options {
+    std::size_t queue_limit = 64;
+    std::chrono::milliseconds queue_timeout{10'000};
+    std::vector<std::string> tools;  ///< what to ask the guest for
+    std::vector<Job> warm_up;        ///< run once before the first snapshot
+  };
+
+  Machine(config::MachineConfiguration configuration, Parts parts, Options options);
+  ~Machine();  ///< shut_down()
+
+  const std::string& name() const { return configuration_.settings.name; }
+
+  /// Starts the thread. Once, after the host has given up its privileges.
+  void start();
+
+  /// Waits for a slot and runs the job, whose limits are all filled in. Blocks the calling thread; bounded by the
+  /// queue's time-out plus the job's wall limit plus 2 s.
+  Outcome run(Job job);
+
+  /// Those of `tools` that the guest is known to lack.
+  std::vector<std::string> missing_tools(const std::vector<std::string>& tools) const;
+
+  MachineStatus status() const;
+
+  /// Operator: lets running jobs end, reverts, comes back when the machine is ready. Throws Error.
+  void revert();
+  Health health();
+
+  /// Turns waiting requests away, cancels what runs, ends the machine, joins the thread.
+  void shut_down();
+
+ private:
+  using Clock = Deadline::Clock;
+  struct Current {
+    std::shared_ptr<Execution> execution;  // null: a warm-up job
+    Deadline deadline;                     // when the guest must have answered, then: must have cleaned up
+    bool ended = false;
+    JobAftermath aftermath{};
+  };
+  struct RevertCommand {
+    std::promise<void> done;
+  };
+  struct HealthCommand {
+    std::promise<Health> done;
+    Deadline deadline;
+    Clock::time_point pinged;
+    bool ponged = false;
+    Health health{};
+  };
+
+  void thread_main();
+  void bring_up();
+  void serve();
+  void wind_down();
+
+  // Conversations.
+  void converse(const Deadline& deadline, bool guest_is_up);
+  bool await_welcome(const Deadline& deadline, bool guest_is_up);
+  void open_transport(NamedTransport& transport);
+
+  // Jobs.
+  void begin_jobs();
+  void begin(std::shared_ptr<Execution> execution, const Job& job);
+  void handle_all(const std::vector<Session::Event>& events);
+  void handle(const Session::Event& event);
+  void on_ended(const Session::Ended& ended);
+  void on_cleaned(const Session::Cleaned& cleaned);
+  void on_refused(const Session::Refused& refused);
+  void expire_jobs();
+  void settle(std::uint32_t id, const JobAftermath& aftermath);
+  void lose_jobs(const std::string& why);
+  void warm_up();
+
+  // The machine itself.
+  void recover(const std::string& why);
+  void revert_now();
+  void give_up(const std::string& why);
+  void become_ready();
+
+  // Waiting.
+  void wait(const Deadline& deadline, bool pump_session = true);
+  Deadline next_deadline() const;
+  void wake();
+  void take_commands(bool serving);
+  void answer_health();
+
+  void set_state(State state, const std::string& problem = {});
+  template <typename Function>
+  auto hypervisor_call(const char* method, Function&& function);
+
+  const config::MachineConfiguration configuration_;
+  Parts parts_;
+  const Options options_;
+  const HypervisorAbilities abilities_;
+  UniqueFd wake_fd_;
+  JobQueue queue_;
+  std::optional<HeartbeatMonitor> heartbeat_;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+
+  // The machine's thread only.
+  std::optional<Session> session_;
+  std::string session_name_;
+  std::map<std::uint32_t, Current> jobs_;
+  std::uint32_t next_job_ = 1;
+  std::uint32_t slots_ = 1;
+  bool welcomed_ = false;
+  bool stale_ = false;  // a job was lost sight of: a new hello must come before the next one
+  std::string dirty_;   // why it must be reverted; empty: it need not
+  std::vector<RevertCommand> reverts_asked_;
+  std::optional<HealthCommand> health_asked_;
+
+  // Shared, under the mutex.
+  mutable std::mutex mutex_;
+  std::deque<RevertCommand> revert_commands_;
+  std::deque<HealthCommand> health_commands_;
+  MachineStatus status_;
+  Clock::time_point state_since_ = Clock::now();
+  std::optional<Clock::time_point> last_beat_;
+  std::optional<std::vector<std::string>> guest_tools_;
+  std::vector<std::string> said_containment_;
+};
+
+}  // namespace pbotvm::machine

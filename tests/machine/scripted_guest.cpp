@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#include "scripted_guest.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <stdexcept>
+
+namespace pbotvm::test {
+
+using protocol::Frame;
+using protocol::FrameType;
+
+SocketPair::SocketPair() {
+  int fds[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) {
+    throw std::runtime_error("socketpair");
+  }
+  host.reset(fds[0]);
+  guest.reset(fds[1]);
+}
+
+Frame ScriptedGuest::expect(FrameType type) {
+  const auto deadline = Deadline::in(std::chrono::seconds(5));
+  for (;;) {
+    while (const auto frame = reader_.next()) {
+      if (frame->type == FrameType::hello) nonce_ = frame->nonce;
+      if (frame->type == type) return *frame;
+    }
+    pollfd fd{stream_.get(), POLLIN, 0};
+    if (::poll(&fd, 1, deadline.poll_timeout()) <= 0) throw std::runtime_error("the expected frame did not come");
+    char buffer[65536];
+    const ssize_t got = ::recv(stream_.get(), buffer, sizeof buffer, 0);
+    if (got <= 0) throw std::runtime_error("the host closed the line");
+    reader_.feed(std::string_view(buffer, static_cast<std::size_t>(got)));
+  }
+}
+
+void ScriptedGuest::send(FrameType type, std::uint32_t job, std::uint64_t nonce, const std::string& payload) {
+  std::string bytes;
+  protocol::append_message(bytes, type, job, nonce, payload);
+  send_raw(bytes);
+}
+
+void ScriptedGuest::send_raw(const std::string& bytes) {
+  if (::send(stream_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size())) {
+    throw std::runtime_error("the host does not read");
+  }
+}
+
+void ScriptedGuest::welcome() {
+  expect(FrameType::hello);
+  protocol::Welcome welcome;
+  welcome.version = "scripted";
+  send(FrameType::welcome, 0, nonce_, protocol::encode(welcome));
+}
+
+void ScriptedGuest::output(std::uint32_t job, const std::string& text) {
+  send(FrameType::output, job, nonce_, protocol::encode_output(0, Stream::out, text));
+}
+
+void ScriptedGuest::finish(std::uint32_t job, Limit limit, bool clean) {
+  StepResult step;
+  step.label = "run";
+  send(FrameType::step, job, nonce_, protocol::encode(step));
+  protocol::Ending ending;
+  ending.limit = limit;
+  send(FrameType::result, job, nonce_, protocol::encode(ending));
+  protocol::Clean proof;
+  proof.proven = clean;
+  proof.why = clean ? "" : "something is left";
+  send(FrameType::clean, job, nonce_, protocol::encode(proof));
+}
+
+Job make_job(std::chrono::milliseconds wall) {
+  Job job;
+  Step step;
+  step.label = "run";
+  step.argv = {"true"};
+  job.steps.push_back(step);
+  job.limits = {wall, wall, 1024, 1 << 20, 10, 1 << 20, 64};
+  return job;
+}
+
+}  // namespace pbotvm::test
