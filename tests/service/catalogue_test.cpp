@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#include "service/catalogue.h"
+
+#include <gtest/gtest.h>
+
+#include "pbotvm/error.h"
+
+namespace pbotvm::service {
+namespace {
+
+class FakeLanguage : public Language {
+ public:
+  FakeLanguage(std::string name, std::vector<std::string> aliases, std::vector<std::string> tools)
+      : name_(std::move(name)), aliases_(std::move(aliases)), tools_(std::move(tools)) {}
+  std::string name() const override { return name_; }
+  std::vector<std::string> aliases() const override { return aliases_; }
+  std::vector<std::string> tools() const override { return tools_; }
+  std::string hello() const override { return {}; }
+  Plan plan(const Request&) const override { return ImmediateReply{}; }
+  std::string reply(const Request&, const Result&) const override { return {}; }
+
+ private:
+  std::string name_;
+  std::vector<std::string> aliases_, tools_;
+};
+
+std::vector<CatalogueEntry> two_languages() {
+  std::vector<CatalogueEntry> entries;
+  entries.push_back(
+      {"shell", std::make_unique<FakeLanguage>("sh", std::vector<std::string>{}, std::vector<std::string>{"sh"})});
+  entries.push_back({"definitions", std::make_unique<FakeLanguage>("python3", std::vector<std::string>{"python"},
+                                                                   std::vector<std::string>{"python3", "sh"})});
+  return entries;
+}
+
+TEST(CatalogueTest, FindsALanguageByEachOfItsNames) {
+  const Catalogue catalogue(two_languages());
+  EXPECT_EQ(catalogue.find("python"), catalogue.find("python3"));
+  EXPECT_EQ(catalogue.find("python")->plugin, "definitions");
+  EXPECT_EQ(catalogue.find("ruby"), nullptr);
+  EXPECT_EQ(catalogue.tools(), (std::vector<std::string>{"python3", "sh"}));
+}
+
+TEST(CatalogueTest, ListsTheLanguagesForAnUnknownOne) {
+  const Catalogue catalogue(two_languages());
+  EXPECT_EQ(catalogue.unknown_language_text("x"),
+            "Language 'x' is not supported.\nSupported languages are: python, python3, sh");
+}
+
+TEST(CatalogueTest, RefusesTwoLanguagesOfOneName) {
+  auto entries = two_languages();
+  entries.push_back(
+      {"rival", std::make_unique<FakeLanguage>("python", std::vector<std::string>{}, std::vector<std::string>{})});
+  EXPECT_THROW(Catalogue catalogue(std::move(entries)), Error);
+}
+
+}  // namespace
+}  // namespace pbotvm::service
