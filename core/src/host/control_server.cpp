@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+#include "host/control_server.h"
+
+#include <Poco/Exception.h>
+#include <Poco/Logger.h>
+#include <Poco/Net/ServerSocket.h>
+#include <Poco/Net/SocketAddress.h>
+#include <Poco/Net/StreamSocket.h>
+#include <Poco/Net/TCPServer.h>
+#include <Poco/Net/TCPServerConnection.h>
+#include <Poco/Net/TCPServerConnectionFactory.h>
+#include <Poco/ThreadPool.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "pbotvm/abi.h"
+#include "pbotvm/deadline.h"
+#include "pbotvm/error.h"
+
+namespace pbotvm::host {
+
+namespace {
+
+using nlohmann::json;
+using namespace std::chrono_literals;
+
+constexpr char socket_name[] = "control.sock";
+constexpr std::size_t max_command = 4096;  // bytes of a command's line
+constexpr auto command_patience = 5s;
+
+Poco::Logger& log() {
+  return Poco::Logger::get("control");
+}
+
+const auto started_at = std::chrono::steady_clock::now();
+
+json machine_json(const machine::MachineStatus& status) {
+  json age = nullptr;
+  if (status.heartbeat_age) age = status.heartbeat_age->count();
+  return {{"name", status.name},
+          {"state", machine::state_name(status.state)},
+          {"since_s", status.since.count()},
+          {"hypervisor", status.hypervisor},
+          {"transport", status.transport},
+          {"guest", status.guest},
+          {"waiting", status.waiting},
+          {"jobs", status.jobs},
+          {"faults", status.faults},
+          {"reverts", status.reverts},
+          {"heartbeat_age_s", age},
+          {"problem", status.problem}};
+}
+
+json status_json(const ControlServer::Context& context) {
+  json machines = json::array();
+  for (const auto& machine : context.machines) machines.push_back(machine_json(machine->status()));
+  const std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - started_at;
+  return {{"ok", true},
+          {"version", PBOTVM_VERSION},
+          {"pid", ::getpid()},
+          {"uptime_s", uptime.count()},
+          {"address", context.address},
+          {"requests", context.service.requests()},
+          {"machines", machines}};
+}
+
+machine::Machine& machine_of(const ControlServer::Context& context, const json& command) {
+  const auto name = command.value("machine", std::string());
+  auto* machine = context.service.find_machine(name);
+  if (machine == nullptr) throw Error(ErrorCode::refused, context.service.unknown_machine_text(name));
+  return *machine;
+}
+
+json revert_json(machine::Machine& machine) {
+  const auto begun = std::chrono::steady_clock::now();
+  machine.revert();
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+  return {{"ok", true}, {"state", machine::state_name(machine.status().state)}, {"seconds", took.count()}};
+}
+
+json health_json(machine::Machine& machine) {
+  const auto health = machine.health();
+  json age = nullptr;
+  if (health.heartbeat_age) age = health.heartbeat_age->count();
+  return {{"ok", true},
+          {"figures", health.figures},
+          {"heartbeat_age_s", age},
+          {"round_trip_ms", health.round_trip.count()}};
+}
+
+json obey(const ControlServer::Context& context, const std::string& line) {
+  try {
+    const auto command = json::parse(line);
+    const auto name = command.at("command").get<std::string>();
+    if (name == "status") return status_json(context);
+    if (name == "revert") return revert_json(machine_of(context, command));
+    if (name == "health") return health_json(machine_of(context, command));
+    throw Error(ErrorCode::refused, "unknown command '" + name + "'", "status, revert and health are known");
+  } catch (const json::exception& e) {
+    return {{"ok", false}, {"error", std::string("not a command: ") + e.what()}};
+  } catch (const std::exception& e) {
+    return {{"ok", false}, {"error", e.what()}};
+  }
+}
+
+class Connection : public Poco::Net::TCPServerConnection {
+ public:
+  Connection(const Poco::Net::StreamSocket& socket, const ControlServer::Context& context)
+      : TCPServerConnection(socket), context_(context) {}
+
+  void run() override {
+    try {
+      const auto line = read_line();
+      if (line.empty()) return;
+      const auto answer = obey(context_, line).dump(-1, ' ', true, json::error_handler_t::replace) + "\n";
+      for (std::size_t sent = 0; sent < answer.size();) {
+        sent +=
+            static_cast<std::size_t>(socket().sendBytes(answer.data() + sent, static_cast<int>(answer.size() - sent)));
+      }
+    } catch (const Poco::Exception& e) {
+      log().information("a client of control.sock is gone: %s", e.displayText());
+    }
+  }
+
+ private:
+  std::string read_line() {
+    const auto deadline = Deadline::in(command_patience);
+    std::string line;
+    char c;
+    while (line.size() < max_command &&
+           socket().poll(Poco::Timespan(deadline.remaining().count() * 1000), Poco::Net::Socket::SELECT_READ)) {
+      if (socket().receiveBytes(&c, 1) != 1 || c == '\n') break;
+      line += c;
+    }
+    return line;
+  }
+
+  const ControlServer::Context& context_;
+};
+
+class ConnectionFactory : public Poco::Net::TCPServerConnectionFactory {
+ public:
+  explicit ConnectionFactory(ControlServer::Context context) : context_(std::move(context)) {}
+  Poco::Net::TCPServerConnection* createConnection(const Poco::Net::StreamSocket& socket) override {
+    return new Connection(socket, context_);
+  }
+
+ private:
+  const ControlServer::Context context_;
+};
+
+Poco::ThreadPool& control_threads() {
+  static Poco::ThreadPool pool(1, 5, 60);
+  return pool;
+}
+
+}  // namespace
+
+ControlServer::ControlServer(Context context) {
+  ::unlink(socket_name);  // of a host that was killed; the lock on STATE tells that it is gone
+  const mode_t before = ::umask(0117);
+  try {
+    const Poco::Net::SocketAddress where(Poco::Net::SocketAddress::UNIX_LOCAL, socket_name);
+    Poco::Net::ServerSocket socket(where);
+    ::umask(before);
+    auto* parameters = new Poco::Net::TCPServerParams;  // owned by the server
+    parameters->setMaxThreads(4);
+    server_ = std::make_unique<Poco::Net::TCPServer>(new ConnectionFactory(std::move(context)), control_threads(),
+                                                     socket, parameters);
+  } catch (const Poco::Exception& e) {
+    ::umask(before);
+    throw Error(ErrorCode::unavailable, std::string("listen on ") + socket_name + ": " + e.displayText());
+  }
+}
+
+ControlServer::~ControlServer() {
+  stop();
+  ::unlink(socket_name);
+}
+
+void ControlServer::start() {
+  server_->start();
+}
+
+void ControlServer::stop() {
+  server_->stop();
+}
+
+}  // namespace pbotvm::host

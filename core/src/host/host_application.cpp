@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT
+#include "host/host_application.h"
+
+#include <Poco/Logger.h>
+#include <Poco/Util/HelpFormatter.h>
+#include <Poco/Util/Option.h>
+#include <Poco/Util/OptionCallback.h>
+#include <Poco/Util/OptionException.h>
+#include <Poco/Util/OptionSet.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <memory>
+#include <thread>
+
+#include "host/control_server.h"
+#include "host/line_server.h"
+#include "host/log.h"
+#include "host/privileges.h"
+#include "host/state_directory.h"
+#include "machine/machine.h"
+#include "pbotvm/abi.h"
+#include "plugin/guard.h"
+#include "plugin/patient_guard.h"
+#include "plugin/registry.h"
+#include "service/catalogue.h"
+#include "service/service.h"
+
+namespace pbotvm::host {
+
+namespace {
+
+using namespace std::chrono_literals;
+using Poco::Util::Option;
+using Poco::Util::OptionCallback;
+
+constexpr auto reply_time = 3s;  // for clients to take their replies once the machines have ended
+
+Poco::Logger& log() {
+  return Poco::Logger::get("host");
+}
+
+std::filesystem::path install_prefix() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path();
+}
+
+// vsock needs a device of the kernel's; every other transport is there or is a mistake.
+bool transport_is_possible(const std::string& name, const config::MachineConfiguration& machine) {
+  if (name != "vsock" || machine.transports.size() == 1) return true;
+  return machine.settings.cid != 0 && std::filesystem::exists("/dev/vhost-vsock");
+}
+
+std::vector<machine::NamedTransport> make_transports(const plugin::Registry& plugins,
+                                                     const config::MachineConfiguration& configuration) {
+  std::vector<machine::NamedTransport> transports;
+  const auto& settings = configuration.settings;
+  for (const auto& choice : configuration.transports) {
+    if (!transport_is_possible(choice.plugin, configuration)) {
+      log().information("%s: transport %s is passed over: %s", settings.name, choice.plugin,
+                        std::string(settings.cid == 0 ? "its cid is 0" : "there is no /dev/vhost-vsock"));
+      continue;
+    }
+    try {
+      auto& factory = plugins.transport(choice.plugin);
+      transports.push_back({choice.plugin, plugin::guarded({"transport", choice.plugin, "create"},
+                                                           [&] { return factory.create(settings, choice.settings); })});
+    } catch (const ConfigurationError&) {
+      throw;
+    } catch (const Error& e) {
+      // The built-in list is a wish; what the operator wrote is an order.
+      if (configuration.transports_named) throw;
+      log().information("%s: transport %s is passed over: %s", settings.name, choice.plugin, std::string(e.what()));
+    }
+  }
+  if (transports.empty()) {
+    throw Error(ErrorCode::configuration, "machine '" + settings.name + "': none of its transports can be had here",
+                "name others in machines." + settings.name + ".transports");
+  }
+  return transports;
+}
+
+std::unique_ptr<machine::Machine> make_machine(const plugin::Registry& plugins,
+                                               const config::MachineConfiguration& configuration,
+                                               const machine::Machine::Options& options) {
+  const auto& settings = configuration.settings;
+  machine::Machine::Parts parts;
+  parts.transports = make_transports(plugins, configuration);
+  if (settings.heart.kind != Endpoint::Kind::none) {
+    const auto& choice = configuration.heartbeat;
+    auto& factory = plugins.transport(choice.plugin);
+    parts.heartbeat = plugin::guarded({"transport", choice.plugin, "create"},
+                                      [&] { return factory.create(settings, choice.settings); });
+  } else {
+    log().warning("%s: it has no heartbeat line (heart: 0): a guest that falls silent is noticed by its next job only",
+                  settings.name);
+  }
+  const auto& choice = configuration.hypervisor;
+  auto& factory = plugins.hypervisor(choice.plugin);
+  parts.hypervisor = plugin::guarded({"hypervisor", choice.plugin, "create"},
+                                     [&] { return factory.create(settings, choice.settings); });
+  if (!parts.hypervisor->abilities().reverts && configuration.revert != config::RevertPolicy::never) {
+    log().warning("%s: hypervisor %s cannot revert: what a job leaves behind stays (revert: never holds)",
+                  settings.name, choice.plugin);
+  }
+  return std::make_unique<machine::Machine>(configuration, std::move(parts), options);
+}
+
+service::Catalogue make_catalogue(const plugin::Registry& plugins, const config::Configuration& configuration) {
+  std::vector<service::CatalogueEntry> entries;
+  const LanguageContext context{configuration.languages};
+  for (const auto& language_plugin : plugins.languages()) {
+    try {
+      auto languages = plugin::guarded({"language", language_plugin.name, "create"},
+                                       [&] { return language_plugin.factory.create(context); });
+      for (auto& language : languages) entries.push_back({language_plugin.name, std::move(language)});
+    } catch (const ConfigurationError&) {
+      throw;  // a definition that the operator wrote
+    } catch (const Error& e) {
+      log().error("passed over: %s", std::string(e.what()));
+    }
+  }
+  return service::Catalogue(std::move(entries));
+}
+
+void log_refused(const plugin::Registry& plugins) {
+  for (const auto& entry : plugins.list()) {
+    if (entry.state == plugin::Entry::State::refused) {
+      log().warning("plug-in refused: %s: %s", entry.path.string(), entry.reason);
+    }
+  }
+}
+
+void print_help(const Poco::Util::OptionSet& options) {
+  Poco::Util::HelpFormatter formatter(options);
+  formatter.setUnixStyle(true);
+  formatter.setWidth(110);
+  formatter.setCommand("pbotvm-host");
+  formatter.setUsage("[OPTION]...");
+  formatter.setHeader("Runs untrusted code in disposable virtual machines, for clients that send a line over TCP.");
+  formatter.format(std::cout);
+  std::cout << "\nSettings: built-in default < YAML file < environment < --set\n\n";
+  for (const auto& row : config::settings_table()) {
+    std::string names;
+    for (const auto& name : row.environment) names += (names.empty() ? "" : ", ") + name;
+    std::cout << "  " << row.yaml << "  (" << (names.empty() ? "no variable" : names) << ")\n      " << row.meaning
+              << "; " << row.type << ", default " << (row.fallback.empty() ? "none" : row.fallback) << "\n";
+  }
+}
+
+}  // namespace
+
+void HostApplication::defineOptions(Poco::Util::OptionSet& options) {
+  // Not ServerApplication's own: a daemon's supervisor, such as systemd, keeps its pid and its place in the background.
+  Application::defineOptions(options);
+  const auto on = [this](void (HostApplication::*take)(const std::string&, const std::string&)) {
+    return OptionCallback<HostApplication>(this, take);
+  };
+  options.addOption(
+      Option("help", "h", "print this and the settings, then exit").callback(on(&HostApplication::take_task)));
+  options.addOption(Option("version", "V", "print the version, then exit").callback(on(&HostApplication::take_task)));
+  options.addOption(Option("check-config", "", "check the settings, print the first mistake, exit with 0 or 78")
+                        .callback(on(&HostApplication::take_task)));
+  options.addOption(Option("list-plugins", "", "print STATE, KIND, NAME, PATH, REASON of every plug-in file, then exit")
+                        .callback(on(&HostApplication::take_task)));
+  options.addOption(Option("config", "c", "read this YAML file instead of PBOTVM_CONFIG or /etc/pbotvm/pbotvm.yaml")
+                        .argument("FILE")
+                        .callback(on(&HostApplication::take_config)));
+  options.addOption(Option("set", "s", "override one setting, such as host.server=9001")
+                        .argument("KEY=VALUE")
+                        .repeatable(true)
+                        .callback(on(&HostApplication::take_setting)));
+}
+
+void HostApplication::take_config(const std::string&, const std::string& value) {
+  sources_.file = value;
+}
+
+void HostApplication::take_setting(const std::string&, const std::string& value) {
+  const auto equals = value.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw Poco::Util::InvalidArgumentException("--set takes KEY=VALUE, not '" + value + "'");
+  }
+  sources_.command_line.emplace_back(value.substr(0, equals), value.substr(equals + 1));
+}
+
+void HostApplication::take_task(const std::string& name, const std::string&) {
+  if (name == "help") task_ = Task::help;
+  if (name == "version") task_ = Task::version;
+  if (name == "check-config") task_ = Task::check_configuration;
+  if (name == "list-plugins") task_ = Task::list_plugins;
+}
+
+int HostApplication::main(const std::vector<std::string>& arguments) {
+  if (!arguments.empty()) {
+    std::cerr << "pbotvm-host: unexpected argument '" << arguments.front() << "'; see pbotvm-host --help\n";
+    return EXIT_USAGE;
+  }
+  if (task_ == Task::help) return print_help(this->options()), EXIT_OK;
+  if (task_ == Task::version) return std::cout << "pbotvm-host " << PBOTVM_VERSION << "\n", EXIT_OK;
+  try {
+    sources_.environment = config::process_environment();
+    sources_.install_prefix = install_prefix();
+    const auto configuration = config::load(sources_);
+    if (task_ == Task::check_configuration) return std::cout << "the configuration is valid\n", EXIT_OK;
+    if (task_ == Task::list_plugins) {
+      const plugin::Registry plugins(configuration.plugins);
+      for (const auto& entry : plugins.list()) std::cout << entry.line() << "\n";
+      return EXIT_OK;
+    }
+    set_up_log(configuration.log_level);
+    return serve(configuration);
+  } catch (const ConfigurationError& e) {
+    std::cerr << e.what() << std::endl;
+    return EXIT_CONFIG;
+  } catch (const Error& e) {
+    std::cerr << "pbotvm-host: error: " << e.what() << std::endl;
+    return e.code() == ErrorCode::configuration ? EXIT_CONFIG : EXIT_UNAVAILABLE;
+  }
+}
+
+int HostApplication::serve(const config::Configuration& configuration) {
+  const auto user = daemon_user(configuration.user);
+  std::vector<std::string> directories;
+  for (const auto& machine : configuration.machines) directories.push_back(machine.settings.directory);
+  const StateDirectory state(configuration.state, directories, user);
+
+  const plugin::Registry plugins(configuration.plugins);
+  log_refused(plugins);
+  plugin::PatientGuard guard;
+  const auto catalogue = make_catalogue(plugins, configuration);
+  if (catalogue.find(configuration.language) == nullptr) {
+    throw ConfigurationError("host.language", catalogue.unknown_language_text(configuration.language));
+  }
+  machine::Machine::Options options;
+  options.queue_limit = configuration.queue_limit;
+  options.queue_timeout = configuration.queue_timeout;
+  options.tools = catalogue.tools();
+  options.warm_up = service::warm_up_jobs(configuration, catalogue, guard);
+  std::vector<std::unique_ptr<machine::Machine>> machines;
+  for (const auto& machine : configuration.machines) machines.push_back(make_machine(plugins, machine, options));
+
+  service::Service service(configuration, catalogue, machines, guard);
+  LineServer line_server(configuration.address, configuration.server, service);
+  const std::string address = configuration.address + ":" + std::to_string(configuration.server);
+  std::optional<ControlServer> control_server;
+  {
+    const ActingAs acting(user);
+    control_server.emplace(ControlServer::Context{address, service, machines});
+  }
+  if (user) become(*user);
+
+  for (auto& machine : machines) machine->start();
+  control_server->start();
+  line_server.start();
+  log().information("pbotvm-host %s serves %s, pid %d, %z languages", std::string(PBOTVM_VERSION), address,
+                    static_cast<int>(::getpid()), catalogue.names().size());
+  waitForTerminationRequest();
+
+  log().information("asked to end: %z machines are ended", machines.size());
+  line_server.stop_accepting();
+  std::vector<std::thread> ending;
+  for (auto& machine : machines) ending.emplace_back([&machine] { machine->shut_down(); });
+  for (auto& thread : ending) thread.join();
+  line_server.drain(reply_time);
+  control_server.reset();
+  log().information("ended");
+  return EXIT_OK;
+}
+
+}  // namespace pbotvm::host

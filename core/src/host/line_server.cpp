@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+#include "host/line_server.h"
+
+#include <Poco/Exception.h>
+#include <Poco/Logger.h>
+#include <Poco/Net/NetException.h>
+#include <Poco/Net/ServerSocket.h>
+#include <Poco/Net/SocketAddress.h>
+#include <Poco/Net/StreamSocket.h>
+#include <Poco/Net/TCPServer.h>
+#include <Poco/Net/TCPServerConnection.h>
+#include <Poco/Net/TCPServerConnectionFactory.h>
+#include <Poco/ThreadPool.h>
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+
+#include "pbotvm/deadline.h"
+#include "pbotvm/error.h"
+
+namespace pbotvm::host {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto line_patience = 5s;              // for a whole line; the original's
+constexpr auto reply_patience = 10s;            // for a client to take its reply
+constexpr int max_clients = 256;                // served at one time, each by a thread that mostly waits
+constexpr int max_pending = 256;                // accepted, not served yet
+constexpr std::size_t max_drained = 64u << 20;  // bytes read and thrown away of a line that is too long
+
+Poco::Logger& log() {
+  return Poco::Logger::get("client");
+}
+
+Poco::Timespan timespan(std::chrono::milliseconds duration) {
+  return Poco::Timespan(duration.count() * 1000);
+}
+
+// One client's conversation.
+class Connection : public Poco::Net::TCPServerConnection {
+ public:
+  Connection(const Poco::Net::StreamSocket& socket, service::Service& service)
+      : TCPServerConnection(socket), service_(service) {}
+
+  void run() override {
+    std::string peer = "?";
+    try {
+      peer = socket().peerAddress().toString();
+      socket().setNoDelay(true);
+      if (const auto line = read_line(peer)) reply(answer(*line, peer));
+    } catch (const Poco::Exception& e) {
+      log().information("%s: gone before its reply was sent: %s", peer, e.displayText());
+    } catch (const std::exception& e) {
+      log().error("%s: %s", peer, std::string(e.what()));
+    }
+  }
+
+ private:
+  std::string answer(const std::string& line, const std::string& peer) {
+    try {
+      if (too_long_)
+        throw service::RequestError("Invalid request: the line is longer than 1 MiB; send less, or in pieces.");
+      return service_.run(service::parse_client_line(line));
+    } catch (const service::RequestError& e) {
+      log().warning("%s: %s", peer, std::string(e.what()));
+      return e.what();
+    }
+  }
+
+  // The first line that is not blank; none when it does not come in time.
+  std::optional<std::string> read_line(const std::string& peer) {
+    const auto deadline = Deadline::in(line_patience);
+    std::string pending;
+    std::size_t drained = 0;
+    std::size_t searched = 0;
+    char buffer[65536];
+    for (;;) {
+      for (auto end = pending.find('\n', searched); end != std::string::npos; end = pending.find('\n')) {
+        std::string line = pending.substr(0, end);
+        pending.erase(0, end + 1);
+        if (too_long_ || line.find_first_not_of(" \t\r") != std::string::npos) return line;
+      }
+      searched = pending.size();
+      if (pending.size() > service::max_line) {
+        // Read on to the line's end: a reply sent while the client still writes would be lost with the reset
+        // connection.
+        too_long_ = true;
+        drained += pending.size();
+        pending.clear();
+        searched = 0;
+        if (drained > max_drained) return std::string();
+      }
+      const auto left = deadline.remaining();
+      if (left == 0ms || !socket().poll(timespan(left), Poco::Net::Socket::SELECT_READ)) {
+        log().information("%s: dropped, no whole line within 5 s", peer);
+        return too_long_ ? std::optional<std::string>("") : std::nullopt;
+      }
+      const int got = socket().receiveBytes(buffer, sizeof buffer);
+      if (got <= 0) {
+        log().debug("%s: closed before a whole line", peer);
+        return std::nullopt;
+      }
+      pending.append(buffer, static_cast<std::size_t>(got));
+    }
+  }
+
+  void reply(std::string text) {
+    const auto last = text.find_last_not_of(" \t\r\n");
+    text.erase(last == std::string::npos ? 0 : last + 1);
+    text += '\n';
+    socket().setSendTimeout(timespan(reply_patience));
+    for (std::size_t sent = 0; sent < text.size();) {
+      const int put =
+          socket().sendBytes(text.data() + sent, static_cast<int>(std::min<std::size_t>(text.size() - sent, 1 << 20)));
+      if (put <= 0) return;
+      sent += static_cast<std::size_t>(put);
+    }
+    socket().shutdownSend();
+    linger();
+  }
+
+  // Waits for the client to close first, shortly: closing with unread bytes would reset the connection under the reply.
+  void linger() {
+    char buffer[4096];
+    const auto deadline = Deadline::in(1s);
+    while (socket().poll(timespan(deadline.remaining()), Poco::Net::Socket::SELECT_READ)) {
+      if (socket().receiveBytes(buffer, sizeof buffer) <= 0 || deadline.expired()) return;
+    }
+  }
+
+  service::Service& service_;
+  bool too_long_ = false;
+};
+
+class ConnectionFactory : public Poco::Net::TCPServerConnectionFactory {
+ public:
+  explicit ConnectionFactory(service::Service& service) : service_(service) {}
+  Poco::Net::TCPServerConnection* createConnection(const Poco::Net::StreamSocket& socket) override {
+    return new Connection(socket, service_);
+  }
+
+ private:
+  service::Service& service_;
+};
+
+// A pool of its own, so that clients never starve what else uses Poco's default pool. Lives as long as the process.
+Poco::ThreadPool& client_threads() {
+  static Poco::ThreadPool pool(2, max_clients + 1, 60);
+  return pool;
+}
+
+}  // namespace
+
+LineServer::LineServer(const std::string& address, std::uint16_t port, service::Service& service) {
+  try {
+    const Poco::Net::SocketAddress where(address, port);
+    Poco::Net::ServerSocket socket;
+    socket.bind(where, true, false);  // the address, but never the port: a second host must fail
+    socket.listen(128);
+    auto* parameters = new Poco::Net::TCPServerParams;  // owned by the server
+    parameters->setMaxThreads(max_clients);
+    parameters->setMaxQueued(max_pending);
+    server_ =
+        std::make_unique<Poco::Net::TCPServer>(new ConnectionFactory(service), client_threads(), socket, parameters);
+  } catch (const Poco::Exception& e) {
+    throw Error(ErrorCode::unavailable, "listen on " + address + ":" + std::to_string(port) + ": " + e.displayText(),
+                "end what uses that port, or choose another one with host.server or PBOTVM_SERVER");
+  }
+}
+
+LineServer::~LineServer() {
+  server_->stop();
+}
+
+void LineServer::start() {
+  server_->start();
+}
+
+void LineServer::stop_accepting() {
+  server_->stop();
+}
+
+void LineServer::drain(std::chrono::milliseconds patience) {
+  // Poco tells of a connection's end only by this count.
+  for (const auto until = Deadline::in(patience); server_->currentConnections() > 0 && !until.expired();) {
+    std::this_thread::sleep_for(5ms);
+  }
+}
+
+}  // namespace pbotvm::host

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+namespace pbotvm::host {
+
+/// Whom the daemon becomes.
+struct DaemonUser {
+  std::string name;
+  uid_t uid;
+  gid_t gid;
+};
+
+/// The user to become when started by root; none when started by somebody else, who stays as he is. Throws
+/// Error{configuration} where `name` does not exist.
+std::optional<DaemonUser> daemon_user(const std::string& name);
+
+/// Acts as that user for file access while it lives: what root makes in a directory that belongs to the daemon's user
+/// would otherwise follow links that this user put there. Start-up only, before other threads exist.
+class ActingAs {
+ public:
+  explicit ActingAs(const std::optional<DaemonUser>& user);
+  ~ActingAs();
+  ActingAs(const ActingAs&) = delete;
+  ActingAs& operator=(const ActingAs&) = delete;
+
+ private:
+  const bool acting_;
+};
+
+/// Becomes that user for good: groups, gid, uid. One thread, before any other exists. Throws Error.
+void become(const DaemonUser& user);
+
+}  // namespace pbotvm::host
