@@ -50,6 +50,9 @@ void append_frame(std::string& to, const Frame& frame);
 /// Appends `message` as one frame, or several with `more` set on all but the last.
 void append_message(std::string& to, FrameType type, std::uint32_t job, std::uint64_t nonce, std::string_view message);
 
+/// Size of the encoded frame that begins at `at` in what append_frame wrote.
+std::size_t frame_size(std::string_view encoded, std::size_t at);
+
 /// Cuts a byte stream into frames and finds the way back after garbage. Never throws on what it is fed, keeps at most one
 /// frame's worth of bytes beyond what was fed last.
 class FrameReader {

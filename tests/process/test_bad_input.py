@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Bad input from clients: one clear line or nothing, logged, and nothing else is disturbed."""
+
+import json
+import socket
+import struct
+import time
+
+from pbotvm_testing import HostAndGuest, main, read_all
+
+
+class BadInput(HostAndGuest):
+    settings = {"PBOTVM_TIMEOUT": 5}
+
+    def tearDown(self):
+        self.assert_works()
+
+    def test_refuses_a_line_of_two_mebibytes(self):
+        self.assertEqual(self.host.ask("-lang=sh " + "x" * (2 << 20)),
+                         "Invalid request: the line is longer than 1 MiB; send less, or in pieces.")
+        self.host.await_log("longer than 1 MiB")
+
+    def test_takes_a_line_just_below_the_limit(self):
+        filler = "#" * ((1 << 20) - 100)
+        self.assertEqual(self.host.ask("-lang=sh echo long; " + filler), "long")
+
+    def test_refuses_invalid_utf8(self):
+        self.assertEqual(self.host.send(b"-lang=sh echo \xff\xfe"),
+                         b"Invalid request: byte 15 is not valid UTF-8; send text as UTF-8.\n")
+
+    def test_refuses_broken_json_and_wrong_types(self):
+        for line, part in [('{"code":"x"', "must be a JSON object"), ("{nonsense}", "must be a JSON object"),
+                           ('{"code":5}', 'the key "code" must be a string, not a number'),
+                           ('{"code":null}', "Usage: cc"), ('{"lang":"sh"}', 'no key "code"'),
+                           ('{"code":"x","lang":{}}', 'the key "lang" must be a string'),
+                           ('{"code":"x","stdin":[1]}', 'the key "stdin" must be a string')]:
+            with self.subTest(line):
+                reply = self.host.ask(line)
+                self.assertIn(part, reply)
+                self.assertNotIn("\n", reply)
+
+    def test_drops_a_client_that_sends_nothing_without_a_byte(self):
+        begun = time.monotonic()
+        with self.host.connect() as s:
+            s.sendall(b"-lang=sh echo no end of the line")
+            self.assertEqual(read_all(s), b"")
+        self.assertGreater(time.monotonic() - begun, 4)
+        self.assertLess(time.monotonic() - begun, 8)
+        self.host.await_log("dropped, no whole line within 5 s")
+
+    def test_serves_others_while_a_client_is_silent(self):
+        with self.host.connect():
+            self.assert_works()
+
+    def test_survives_a_client_that_disconnects_in_the_middle_of_its_job(self):
+        with self.host.connect() as s:
+            s.sendall(b"-lang=sh sleep 0.5; echo lost\n")
+            # Reset instead of an orderly end: what a killed client leaves.
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.assert_works()
+        self.host.await_log("gone before its reply was sent")
+
+    def test_answers_a_client_that_has_shut_down_its_sending_half(self):
+        with self.host.connect() as s:
+            s.sendall(b"-lang=sh echo half\n")
+            s.shutdown(socket.SHUT_WR)
+            self.assertEqual(read_all(s), b"half\n")
+
+    def test_never_lets_a_client_do_what_only_an_operator_may(self):
+        for code in ("-revert=1 -lang=sh echo x", "-vm-domain=x;id -lang=sh echo x", "-health=5 -lang=sh echo x"):
+            with self.subTest(code):
+                self.host.ask(code)
+        self.assertEqual(self.host.machine()["reverts"], 0)
+
+    def test_survives_hostile_json(self):
+        self.assertIn("nested too deeply", self.host.ask('{"code":"x","y":' + "[" * 5000 + "]" * 5000 + "}"))
+        self.assertEqual(self.host.ask(json.dumps({"code": "-lang=sh echo 'a\x00b'"})), self.host.ask(
+            json.dumps({"code": "-lang=sh echo 'a\x00b'"})))
+
+
+if __name__ == "__main__":
+    main()
