@@ -33,6 +33,7 @@ constexpr auto warm_up_time = 120s;  // one warm-up job
 constexpr auto stop_time = 5s;
 constexpr auto cancel_time = 1500ms;
 constexpr auto health_time = 3s;
+constexpr auto death_throes = 200ms;
 
 Poco::Logger& log() {
   return Poco::Logger::get("machine");
@@ -246,6 +247,7 @@ void Machine::serve() {
       answer_health();
       expire_jobs();
     } catch (const Error& e) {
+      session_.reset();
       recover(e.what());
     }
     if (heartbeat_ && heartbeat_->overdue(Clock::now())) {
@@ -538,9 +540,12 @@ void Machine::recover(const std::string& why) {
   if (!abilities_.reverts || configuration_.revert == RevertPolicy::never) {
     throw Error(ErrorCode::unavailable, why, "it is not reverted: its configuration or its hypervisor says so");
   }
-  if (!parts_.hypervisor->running()) throw Error(ErrorCode::unavailable, why + "; the machine has ended");
+  // A machine that ends closes its lines a moment before it is gone.
+  for (const auto until = Deadline::in(death_throes); !until.expired(); wait(earlier(until, Deadline::in(10ms)), false)) {
+    if (!parts_.hypervisor->running()) throw Error(ErrorCode::unavailable, why + "; the machine has ended");
+    if (session_) break;  // the line is still there: the guest is at fault, not the machine
+  }
   log().warning("%s: %s: reverting", name(), why);
-  session_.reset();
   revert_now();
 }
 

@@ -24,7 +24,7 @@ class Opener {
     UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file)
       fail("guest image " + errno_text(path, errno) +
-           "; build the image, or name its directory with the key image or PBOTVM_IMAGE");
+           "; build the image, or name its directory with that key or PBOTVM_IMAGE");
     struct stat status {};
     ::fstat(file.get(), &status);
     if (!S_ISREG(status.st_mode)) fail("guest image " + path + " is no ordinary file");

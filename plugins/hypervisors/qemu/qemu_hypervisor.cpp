@@ -311,8 +311,10 @@ void QemuHypervisor::revert(const Deadline& deadline) {
     // A machine that was stopped stays so.
     if (text_at(qmp.execute("query-status", json::object(), deadline), "status") != "running")
       qmp.execute("cont", json::object(), deadline);
-  } catch (const Error&) {
-    snapshots_.forget();  // the machine is started anew, and that must not end here again
+  } catch (const Error& error) {
+    // What QEMU refused to load it will refuse again: the machine is then to be started anew. A QEMU that was killed in
+    // the middle says nothing about the snapshot.
+    if (error.code() == ErrorCode::refused) snapshots_.forget();
     throw;
   }
   bound_console_log();

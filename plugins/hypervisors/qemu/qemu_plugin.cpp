@@ -2,6 +2,8 @@
 
 // Hypervisor `qemu`: a machine that is a QEMU process of this host, without anything in between.
 
+#include <cstdlib>
+
 #include "pbotvm/plugin.h"
 #include "qemu_hypervisor.h"
 
@@ -11,8 +13,9 @@ namespace {
 class QemuFactory : public HypervisorFactory {
  public:
   std::unique_ptr<Hypervisor> create(const MachineSettings& machine, const Settings& settings) override {
-    QemuSettings read = read_settings(settings, process_surroundings());
-    GuestImage image = open_image(read.image, read.image_origin);
+    const char* path = std::getenv("PATH");
+    QemuSettings read = read_settings(settings, path == nullptr ? "" : path);
+    GuestImage image = open_image(machine.image, "machines." + machine.name + ".image");
     return std::make_unique<QemuHypervisor>(machine, std::move(read), std::move(image));
   }
 };

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <sstream>
 
@@ -18,30 +17,8 @@ constexpr std::uint64_t default_memory = 1024 * mib;
 constexpr std::uint64_t least_memory = 128 * mib;
 constexpr std::uint64_t most_memory = 1024 * 1024 * mib;
 constexpr int most_cpus = 64;
-constexpr const char* default_image = "/usr/share/pbotvm/image";
 constexpr const char* default_binary = "qemu-system-x86_64";
 constexpr const char* kvm_device = "/dev/kvm";
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
-
-void read_image(QemuSettings& to, const Settings& settings, const QemuSurroundings& surroundings) {
-  if (const auto node = settings.find("image")) {
-    to.image = node->text();
-    to.image_origin = node->position();
-  } else if (!surroundings.image.empty()) {
-    to.image = surroundings.image;
-    to.image_origin = "PBOTVM_IMAGE";
-  } else {
-    to.image = default_image;
-    to.image_origin = settings.position();
-  }
-  if (!to.image.is_absolute())
-    throw ConfigurationError(to.image_origin, "the guest image '" + to.image.string() +
-                                                  "' is not an absolute path; write the directory from / on");
-}
 
 std::uint64_t read_memory(const Settings& settings) {
   const std::uint64_t bytes = settings.bytes("memory", default_memory, least_memory, most_memory);
@@ -66,7 +43,7 @@ bool executable(const std::filesystem::path& file) {
   return std::filesystem::is_regular_file(file, error) && ::access(file.c_str(), X_OK) == 0;
 }
 
-std::filesystem::path read_binary(const Settings& settings, const QemuSurroundings& surroundings) {
+std::filesystem::path read_binary(const Settings& settings, const std::string& path) {
   const auto node = settings.find("binary");
   const Settings& place = node ? *node : settings;
   const std::filesystem::path named = node ? node->text() : default_binary;
@@ -76,7 +53,7 @@ std::filesystem::path read_binary(const Settings& settings, const QemuSurroundin
   }
   if (named.empty() || named.has_parent_path())
     place.fail("binary is '" + named.string() + "', accepted are a name to be found in PATH and an absolute path");
-  std::istringstream directories(surroundings.path);
+  std::istringstream directories(path);
   for (std::string directory; std::getline(directories, directory, ':');)
     if (directory.starts_with('/') && executable(directory / named)) return directory / named;
   place.fail("QEMU '" + named.string() +
@@ -117,19 +94,14 @@ bool kvm_works() {
 
 }  // namespace
 
-QemuSurroundings process_surroundings() {
-  return {environment("PBOTVM_IMAGE"), environment("PATH")};
-}
-
-QemuSettings read_settings(const Settings& settings, const QemuSurroundings& surroundings) {
-  settings.accept_only({"plugin", "image", "memory", "cpus", "accel", "cpu", "binary", "extra", "append"});
+QemuSettings read_settings(const Settings& settings, const std::string& path) {
+  settings.accept_only({"plugin", "memory", "cpus", "accel", "cpu", "binary", "extra", "append"});
   QemuSettings made;
-  read_image(made, settings, surroundings);
   made.memory_mib = read_memory(settings);
   made.cpus = static_cast<int>(settings.integer("cpus", 1, 1, most_cpus));
   made.accel = read_accel(settings);
   if (const auto node = settings.find("cpu")) made.cpu = read_words(*node, "cpu", false);
-  made.binary = read_binary(settings, surroundings);
+  made.binary = read_binary(settings, path);
   made.extra = read_extra(settings);
   if (const auto node = settings.find("append")) made.append = read_words(*node, "append", true);
   return made;

@@ -15,8 +15,6 @@ enum class Acceleration { automatic, kvm, tcg };
 
 /// The map `machines.NAME.hypervisor` of this back end, checked.
 struct QemuSettings {
-  std::filesystem::path image;   ///< directory of the guest image, absolute
-  std::string image_origin;      ///< where it was named, for complaints
   std::uint64_t memory_mib = 0;  ///< of the guest
   int cpus = 1;
   Acceleration accel = Acceleration::automatic;
@@ -26,15 +24,9 @@ struct QemuSettings {
   std::string append;              ///< kernel arguments of the operator
 };
 
-/// What the settings fall back on outside the file.
-struct QemuSurroundings {
-  std::string image;  ///< PBOTVM_IMAGE, may be empty
-  std::string path;   ///< PATH, where the binary is looked up
-};
-QemuSurroundings process_surroundings();
-
 /// Throws ConfigurationError at the first key or value that is not understood, and when the binary cannot be found.
-QemuSettings read_settings(const Settings& settings, const QemuSurroundings& surroundings);
+/// `path` is what PATH holds, where the binary is looked up.
+QemuSettings read_settings(const Settings& settings, const std::string& path);
 
 /// KVM where the processor has it and /dev/kvm can be opened by this user now, else TCG. An explicit choice stands.
 Acceleration choose_acceleration(Acceleration wanted);
