@@ -20,7 +20,6 @@ namespace {
 using nlohmann::json;
 using namespace std::chrono_literals;
 
-constexpr std::string_view kernel_arguments = "console=ttyS0 quiet panic=-1";
 constexpr std::uint64_t snapshot_disk_size = 1024 * 1024;  // of a disk that nobody uses; the saved machine comes on top
 constexpr off_t most_console_log = 4 * 1024 * 1024;        // a guest can print for ever
 constexpr std::size_t shown_log_lines = 3;
@@ -156,7 +155,7 @@ CommandLine QemuHypervisor::command_line() const {
   line.cpu = settings_.cpu.empty() ? default_cpu(accel_) : settings_.cpu;
   line.memory_mib = settings_.memory_mib;
   line.cpus = settings_.cpus;
-  line.kernel_arguments = std::string(kernel_arguments) + (settings_.append.empty() ? "" : " " + settings_.append);
+  line.kernel_arguments = default_kernel_arguments(accel_) + (settings_.append.empty() ? "" : " " + settings_.append);
   line.console_log = console_log_;
   line.extra = settings_.extra;
   // Their numbers are given out in launch(); what the guest sees of the machine is complete without.

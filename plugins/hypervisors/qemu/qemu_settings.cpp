@@ -117,7 +117,17 @@ std::string acceleration_name(Acceleration chosen) {
 }
 
 std::string default_cpu(Acceleration chosen) {
-  return chosen == Acceleration::kvm ? "host" : "max";
+  // Emulated, the plainest model starts a program in two thirds of the time that the richest one takes (5 against 7
+  // ms).
+  return chosen == Acceleration::kvm ? "host" : "qemu64";
+}
+
+std::string default_kernel_arguments(Acceleration chosen) {
+  const std::string always = "console=ttyS0 quiet panic=-1 nowatchdog";
+  // Emulated code that was translated is found again only at the same address: starting a program takes a sixth of the
+  // time. The price, addresses that a program can foretell, is paid inside a machine that runs nothing but foreign
+  // code.
+  return chosen == Acceleration::kvm ? always : always + " norandmaps";
 }
 
 std::string host_processor() {

@@ -37,6 +37,9 @@ std::string acceleration_name(Acceleration chosen);
 /// The processor model where none was configured.
 std::string default_cpu(Acceleration chosen);
 
+/// What the guest's kernel is told, before the operator's own arguments.
+std::string default_kernel_arguments(Acceleration chosen);
+
 /// "model name" of this system's processor: under KVM a snapshot fits only the processor that it was taken on.
 std::string host_processor();
 
