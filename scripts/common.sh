@@ -4,6 +4,9 @@
 
 set -euo pipefail
 
+# Root by way of plain `su` has no sbin in its PATH, and dpkg wants it.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$top/build
 
@@ -55,10 +58,9 @@ install_packages() {
   done
   if ((${#missing[@]} == 0)); then return 0; fi
   command -v apt-get >/dev/null || die "needs these Debian packages: ${missing[*]}"
-  export DEBIAN_FRONTEND=noninteractive
-  with_progress "reading the package lists" "$build/log/apt-update.log" as_root apt-get -o DPkg::Lock::Timeout=300 update
+  with_progress "reading the package lists" "$build/log/apt-update.log" as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 update
   with_progress "installing ${missing[*]}" "$build/log/apt-install.log" \
-    as_root apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"
 }
 
 # The user whom a host started by root becomes.
@@ -79,6 +81,11 @@ configure() {
     rm -rf "$folder/CMakeCache.txt" "$folder/CMakeFiles"
   fi
   (cd "$top" && cmake --preset "$preset" "$@")
+}
+
+# Whether `configure` ended well, for the tree as it lies now.
+configured() {
+  [ -f "$build/build.ninja" ] && grep -q "^CMAKE_HOME_DIRECTORY:INTERNAL=$top\$" "$build/CMakeCache.txt"
 }
 
 build_image() {

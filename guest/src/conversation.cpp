@@ -63,8 +63,7 @@ void Conversation::on_hello(const Frame& frame) {
     if (!text) return;
     hello = protocol::decode_hello(*text);
   } catch (const MessageError& error) {
-    line_.send_message(FrameType::error, 0, frame.nonce,
-                       protocol::encode(protocol::Refusal{"bad-message", error.what()}));
+    line_.send(FrameType::error, 0, frame.nonce, protocol::encode(protocol::Refusal{"bad-message", error.what()}));
     return;
   }
   jobs_.abandon_all(*this);
@@ -134,6 +133,7 @@ void Conversation::on_job_frame(JobRun& run, const Frame& frame) {
     }
   } catch (const MessageError&) {
     run.abandon();  // an error ends it: a half-fed job must not run
+    on_job_progress();
     throw;
   }
   if (run.backlog() > max_backlog) line_.pause(true);
@@ -156,7 +156,7 @@ void Conversation::on_closed() {
 }
 
 void Conversation::send(FrameType type, std::uint32_t job, const std::string& payload) {
-  line_.send_message(type, job, nonce_, payload);
+  line_.send(type, job, nonce_, payload);
 }
 
 void Conversation::refuse(std::uint32_t job, const std::string& code, const std::string& text) {

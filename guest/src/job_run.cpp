@@ -27,11 +27,12 @@ constexpr std::uint32_t default_processes = 256;
 constexpr std::uint64_t default_file_size = 64 << 20;
 constexpr std::uint32_t default_open_files = 256;
 
+// Without control groups only all processes of the user can be bounded, whoever started them.
+constexpr std::uint32_t others_of_user = 256;
+// A step that ends within this is not interrupted for its output, which is read when it has ended; pipes hold so much.
+constexpr milliseconds first_look{15};
 constexpr std::size_t output_header = 5;         // of an OUTPUT frame's payload
 constexpr std::size_t feed_at_once = 64 * 1024;  // bytes of an order that is not whole
-// A step's first output is looked at after this long: most programs have ended by then, and are seen to with one
-// waking.
-constexpr milliseconds first_look{10};
 // A job whose limit has struck ends within this, or its result goes out without the step's end.
 constexpr milliseconds strike_limit{1000};
 // After a strike so much output still comes, so that the result is not far behind.
@@ -113,7 +114,7 @@ void JobRun::set_limits() {
   process_limits_.cpu_seconds = static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::seconds>(limits.cpu).count());
   process_limits_.file_size = limits.file_size;
   process_limits_.open_files = limits.open_files;
-  process_limits_.processes = containment_.given("processes") ? 0 : limits.processes;
+  process_limits_.processes = containment_.given("processes") ? 0 : limits.processes + others_of_user;
 }
 
 // ---- what the host sends
@@ -208,21 +209,25 @@ bool JobRun::choose_step() {
 void JobRun::feed() {
   if (state_ != State::feeding) return;
   const bool whole = file_ == announced_.file_sizes.size();
-  if (!whole && order_.size() < feed_at_once) return;
+  if (!whole && !order_watch_ && order_.size() < feed_at_once) return;
+  write_order();
+  if (order_.empty()) {
+    order_watch_.reset();
+    if (whole) begin_step();
+  } else if (!order_watch_) {
+    order_watch_ =
+        std::make_unique<Watch>(loop_, sandbox_->stub().order.get(), EPOLLOUT, [this](std::uint32_t) { feed(); });
+  }
+  if (owner_) owner_->on_job_progress();
+}
+
+void JobRun::write_order() {
   while (!order_.empty()) {
     const auto size = ::send(sandbox_->stub().order.get(), order_.data(), order_.size(), MSG_NOSIGNAL);
-    if (size < 0 && errno == EAGAIN) {
-      if (order_watch_) return;
-      order_watch_ =
-          std::make_unique<Watch>(loop_, sandbox_->stub().order.get(), EPOLLOUT, [this](std::uint32_t) { feed(); });
-      return;
-    }
+    if (size < 0 && errno == EAGAIN) return;
     if (size < 0) return order_.clear();  // the stub has ended: its end is on its way
     order_.erase(0, static_cast<std::size_t>(size));
   }
-  order_watch_.reset();
-  if (whole) begin_step();
-  if (owner_) owner_->on_job_progress();
 }
 
 void JobRun::begin_step() {
@@ -242,7 +247,6 @@ void JobRun::on_step_exit() {
   exit_ = sandbox_->stub().process.reap().value_or(ExitStatus{});
   step_wall_ = std::chrono::duration_cast<microseconds>(Clock::now() - step_started_);
   order_watch_.reset();
-  watch_delay_.cancel();
   struck_.cancel();
   input_.close();
   const bool begun = state_ == State::running;
@@ -289,6 +293,7 @@ void JobRun::end_step() {
   result.system = to_microseconds(exit_.usage.ru_stime);
   result.peak_memory = containment_.given("memory") ? sandbox_->cgroup()->peak_memory()
                                                     : static_cast<std::uint64_t>(exit_.usage.ru_maxrss) * 1024;
+  killed_ = killed_ || result.signal == SIGKILL;
   send(FrameType::step, protocol::encode(result));
   last_step_ = std::move(result);
   ++step_;
@@ -319,7 +324,7 @@ std::size_t JobRun::output_window() const {
 }
 
 void JobRun::watch_output() {
-  if (state_ != State::running) return;
+  if (state_ != State::running || watch_delay_.active()) return;
   const bool open = output_window() > 0;
   for (auto& pipe : pipes_) {
     if (!open || !*pipe.fd) {
@@ -379,7 +384,7 @@ void JobRun::drain() {
 }
 
 void JobRun::on_room() {
-  if (state_ == State::running && !watch_delay_.active()) watch_output();
+  if (state_ == State::running) watch_output();
   if (state_ == State::draining) drain();
 }
 
@@ -407,7 +412,6 @@ void JobRun::finish(const std::string& error) {
   if (state_ == State::over) return;
   state_ = State::over;
   wall_.cancel();
-  watch_delay_.cancel();
   struck_.cancel();
   order_watch_.reset();
   for (auto& pipe : pipes_) pipe.watch.reset();
@@ -418,6 +422,7 @@ void JobRun::finish(const std::string& error) {
   }
   send(FrameType::result, protocol::encode(protocol::Ending{limit_, cut_, error}));
   if (sandbox_ && sandbox_->vacant()) tell_clean({true, ""});
+  if (owner_) owner_->on_job_progress();
   loop_.at_end_of_round([this] { on_done_(*this); });
 }
 

@@ -60,12 +60,15 @@ class JobRun {
 
   /// Whether it waits for a sandbox; take() gives it one. `fail` says that there will be none.
   bool waiting() const { return state_ == State::waiting; }
+  bool has_sandbox() const { return sandbox_ != nullptr; }
   void take(std::unique_ptr<Sandbox> sandbox);
   void fail(const std::string& why);
 
   /// The sandbox when the job is done with it: to be ended.
   std::unique_ptr<Sandbox> release() { return std::move(sandbox_); }
   bool cleaned() const { return cleaned_; }
+  /// Whether nothing extraordinary happened, so that the sandbox may do for another job.
+  bool ordinary() const { return cleaned_ && limit_ == Limit::none && !killed_ && owner_; }
   void tell_clean(const protocol::Clean& clean);
 
  private:
@@ -89,6 +92,7 @@ class JobRun {
   bool choose_step();
   void append_step_order();
   void feed();
+  void write_order();
   void begin_step();
   void on_step_exit();
   void watch_output();
@@ -135,6 +139,7 @@ class JobRun {
   std::uint64_t sent_ = 0, cut_ = 0;
   std::uint64_t last_words_;  // bytes that may still be sent after a strike
   bool cleaned_ = false;
+  bool killed_ = false;  // a step was, by whomever
   Timer wall_, watch_delay_, struck_;
 };
 

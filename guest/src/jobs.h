@@ -9,7 +9,8 @@
 
 namespace pbotvm::guest {
 
-/// All jobs of all conversations, and the sandboxes: one is always being kept ready.
+/// All jobs of all conversations, and the sandboxes: one more than there are slots, so that the next job finds one
+/// ready while the last one's is made as new.
 class Jobs {
  public:
   Jobs(EventLoop& loop, const Containment& containment);
@@ -32,19 +33,28 @@ class Jobs {
   std::size_t running() const { return runs_.size(); }
 
  private:
-  void refill();
+  using Sandboxes = std::list<std::unique_ptr<Sandbox>>;
+
   void match();
-  void on_sandbox_failed(const std::string& why);
+  void refill();
+  bool may_make() const;
+  std::size_t occupied() const;
+  void make_sandbox();
+  void on_ready(const Sandbox* sandbox);
+  void on_unusable(const Sandbox* sandbox, const std::string& why);
+  void no_sandbox(const std::string& why);
   void on_done(JobRun& run);
+  void renew(std::unique_ptr<Sandbox> sandbox);
   void bury(std::unique_ptr<Sandbox> sandbox, std::function<void(const protocol::Clean&)> then);
   void erase(const JobRun& run);
+  static std::unique_ptr<Sandbox> take(Sandboxes& from, const Sandbox* sandbox);
 
   EventLoop& loop_;
   const Containment& containment_;
   Bounds expected_;  // what the last job wanted, the next will mostly want too
   std::list<std::unique_ptr<JobRun>> runs_;
-  std::unique_ptr<Sandbox> ready_, making_;
-  std::list<std::unique_ptr<Sandbox>> ending_;  // and those whose end could not be proven
+  Sandboxes making_, ready_;
+  Sandboxes ending_;  // and those whose end could not be proven
   std::uint64_t served_ = 0;
 };
 

@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::size_t read_at_once = 32 * 1024;
 constexpr std::size_t output_held = 16 * 1024;  // bytes of unsent output beyond which no more is taken
+// Small pieces of output leave together, and mostly with the end of their step.
+constexpr std::size_t gather_limit = 4 * 1024;
+constexpr auto gather_time = std::chrono::milliseconds(4);
+constexpr auto recheck_time = std::chrono::milliseconds(100);
 constexpr auto idle_limit = std::chrono::seconds(2);
 
 }  // namespace
@@ -22,7 +26,9 @@ Line::Line(EventLoop& loop, UniqueFd fd, LineKind kind, std::string name, Events
       kind_(kind),
       name_(std::move(name)),
       events_(std::move(events)),
-      idle_(loop, [this] { reader_.reset(); }) {
+      idle_(loop, [this] { reader_.reset(); }),
+      gather_(loop, [this] { flush_later(); }),
+      recheck_(loop, [this] { read_frames(); }) {
   watch();
 }
 
@@ -47,13 +53,22 @@ void Line::on_events(std::uint32_t events) {
 
 void Line::read_frames() {
   const auto alive = alive_;
-  while (read_some()) {
+  bool any = false;
+  Reading reading;
+  while ((reading = read_some()) == Reading::some) {
+    any = true;
     while (auto frame = reader_.next()) {
       events_.on_frame(std::move(*frame));
       if (!*alive || closed_) return;
       if (paused_) break;
     }
     if (paused_) break;
+  }
+  if (reading == Reading::end) {
+    // The first bytes of a new host can overtake the news that there is one: then the port has bytes and an end at
+    // once.
+    if (any && kind_ == LineKind::virtio_serial) return recheck_.set(recheck_time);
+    return on_host_left();
   }
   if (reader_.partial() && !paused_) {
     idle_.set(idle_limit);
@@ -62,16 +77,13 @@ void Line::read_frames() {
   }
 }
 
-bool Line::read_some() {
+Line::Reading Line::read_some() {
   char bytes[read_at_once];
   const auto size = read(fd_.get(), bytes, sizeof bytes);
-  if (size > 0) {
-    reader_.feed({bytes, static_cast<std::size_t>(size)});
-    return true;
-  }
-  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return false;
-  on_host_left();
-  return false;
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return Reading::nothing;
+  if (size <= 0) return Reading::end;
+  reader_.feed({bytes, static_cast<std::size_t>(size)});
+  return Reading::some;
 }
 
 // Nobody will read what was for that host, and the rest of its last frame will never come.
@@ -90,16 +102,11 @@ void Line::on_host_left() {
   events_.on_closed();
 }
 
-void Line::send(const protocol::Frame& frame) {
-  if (closed_) return;
-  protocol::append_frame(out_, frame);
-  flush_later();
-}
-
-void Line::send_message(protocol::FrameType type, std::uint32_t job, std::uint64_t nonce, std::string_view message) {
+void Line::send(protocol::FrameType type, std::uint32_t job, std::uint64_t nonce, std::string_view message) {
   if (closed_) return;
   protocol::append_message(out_, type, job, nonce, message);
-  flush_later();
+  if (type != protocol::FrameType::output || unsent() >= gather_limit) return flush_later();
+  if (!gather_.active()) gather_.set(gather_time);
 }
 
 void Line::drop_unsent() {
@@ -139,6 +146,7 @@ void Line::flush_later() {
 }
 
 void Line::flush() {
+  gather_.cancel();
   const std::size_t room_before = room();
   while (!closed_ && sent_ < out_.size()) {
     const auto size = write(fd_.get(), out_.data() + sent_, out_.size() - sent_);

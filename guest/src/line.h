@@ -36,8 +36,8 @@ class Line {
   const std::string& name() const { return name_; }
   bool slow() const { return kind_ == LineKind::serial; }
 
-  void send(const protocol::Frame& frame);
-  void send_message(protocol::FrameType type, std::uint32_t job, std::uint64_t nonce, std::string_view message);
+  /// Leaves at the end of this round; output may wait a few milliseconds for more of it.
+  void send(protocol::FrameType type, std::uint32_t job, std::uint64_t nonce, std::string_view message);
 
   /// Forgets what was not sent yet, but for the rest of a frame that is already on its way.
   void drop_unsent();
@@ -53,7 +53,8 @@ class Line {
  private:
   void on_events(std::uint32_t events);
   void read_frames();
-  bool read_some();
+  enum class Reading { some, nothing, end };
+  Reading read_some();
   void on_host_left();
   void flush_later();
   void flush();
@@ -70,7 +71,7 @@ class Line {
   std::size_t sent_ = 0;        // of out_
   std::size_t next_frame_ = 0;  // where in out_ the first frame begins of which nothing was sent
   bool flush_asked_ = false, blocked_ = false, paused_ = false, closed_ = false;
-  Timer idle_;
+  Timer idle_, gather_, recheck_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // shared with tasks that may outlive the line
   std::unique_ptr<Watch> watch_;
 };

@@ -27,6 +27,15 @@ void fill_standard_descriptors() {
   if (fd >= 0) close(fd);
 }
 
+// Jobs inherit these. A closed pipe is this program's to notice by itself.
+void settle_signals() {
+  for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
 int serve(const Options& options) {
   const Containment containment(options);
   const auto complaints = containment.complaints();
@@ -46,7 +55,7 @@ int run(int argc, char** argv) {
     if (options.help) return std::fputs(usage().c_str(), stdout) < 0 ? EX_IOERR : 0;
     if (options.version) return std::puts("pbotvm-guest " PBOTVM_VERSION) < 0 ? EX_IOERR : 0;
     fill_standard_descriptors();
-    signal(SIGPIPE, SIG_IGN);
+    settle_signals();
     return serve(options);
   } catch (const UsageError& error) {
     log_line(error.what());

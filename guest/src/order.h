@@ -27,8 +27,8 @@ void append_order(std::string& to, const Step& step, const std::vector<std::stri
 /// Appends a file's head; its `size` bytes follow, then the next file.
 void append_order_file(std::string& to, const JobFile& file, std::uint64_t size);
 
-/// Reads an order from a socket and carries it out: files, limits, exec. Never returns; what fails is told on the socket as a
-/// text that begins with 's' (the step's program) or 'j' (the job cannot run).
+/// Reads an order from a socket and carries it out: files, limits, exec. Never returns; what fails is told on the
+/// socket as a text that begins with 's' (the step's program) or 'j' (the job cannot run).
 [[noreturn]] void carry_out_order(int socket);
 
 }  // namespace pbotvm::guest

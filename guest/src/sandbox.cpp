@@ -23,7 +23,8 @@
 namespace pbotvm::guest {
 namespace {
 
-constexpr auto end_limit = std::chrono::seconds(1);  // to see that a job is gone
+constexpr std::uint64_t cgroup_peak_limit = 4 << 20;  // bytes
+constexpr auto end_limit = std::chrono::seconds(1);   // to see that a job is gone
 constexpr auto look_again = std::chrono::milliseconds(2);
 
 struct Pair {
@@ -72,23 +73,22 @@ std::map<pid_t, pid_t> parents() {
 
 }  // namespace
 
-Sandbox::Sandbox(EventLoop& loop, const Containment& containment, const Bounds& expected,
-                 std::function<void()> on_ready, std::function<void(const std::string&)> on_failed)
-    : loop_(loop),
-      containment_(containment),
-      on_ready_(std::move(on_ready)),
-      on_failed_(std::move(on_failed)),
-      retry_(loop, [this] { check_ended(); }),
-      deadline_(loop, [this] { check_ended(); }) {
+Sandbox::Sandbox(EventLoop& loop, const Containment& containment, const Bounds& expected)
+    : loop_(loop), containment_(containment), retry_(loop, [this] { check_ended(); }) {
   if (containment.cgroup_parent() >= 0) cgroup_.emplace(containment.cgroup_parent(), expected);
   if (containment.given("namespaces")) {
     directory_ = containment.work();
-    start_warden();
   } else {
-    prctl(PR_SET_CHILD_SUBREAPER, 1);  // what a job leaves behind becomes a child of this process
     make_directory();
-    loop.at_end_of_round([this] { come_alive(); });
   }
+}
+
+void Sandbox::start(std::function<void()> on_ready, OnFailed on_failed) {
+  on_ready_ = std::move(on_ready);
+  on_failed_ = std::move(on_failed);
+  if (containment_.given("namespaces")) return start_warden();
+  prctl(PR_SET_CHILD_SUBREAPER, 1);  // what a job leaves behind becomes a child of this process
+  loop_.at_end_of_round([this] { come_alive(); });
 }
 
 Sandbox::~Sandbox() {
@@ -120,7 +120,11 @@ void Sandbox::on_warden_word() {
   char word[512];
   const auto size = read(warden_words_.get(), word, sizeof word);
   if (size < 0) return;
-  if (size > 0 && word[0] == warden_ready) return come_alive();
+  if (size > 0 && (word[0] == warden_ready || word[0] == warden_renewed)) return come_alive();
+  if (size > 0 && word[0] == warden_touched) {
+    if (on_failed_) std::exchange(on_failed_, nullptr)("");
+    return;
+  }
   if (size > 0 && word[0] == warden_swept) {
     if (on_swept_) std::exchange(on_swept_, nullptr)();
     return;
@@ -172,6 +176,25 @@ void Sandbox::when_stub_ends(std::function<void()> on_exit) {
 
 void Sandbox::bound(const Bounds& bounds) {
   if (cgroup_) cgroup_->bound(bounds);
+}
+
+void Sandbox::renew(const Bounds& bounds, std::function<void()> on_ready, OnFailed on_failed) {
+  on_ready_ = std::move(on_ready);
+  on_failed_ = std::move(on_failed);
+  on_stub_end_ = nullptr;
+  stub_watch_.reset();
+  stub_ = {};
+  try {
+    // A group cannot forget its peak: one that a job has filled is not used again.
+    if (cgroup_->peak_memory() > cgroup_peak_limit) {
+      cgroup_.reset();
+      cgroup_.emplace(containment_.cgroup_parent(), bounds);
+    }
+  } catch (const SystemError& error) {
+    return std::exchange(on_failed_, nullptr)(error.what());
+  }
+  if (write(warden_words_.get(), &renew_order, 1) != 1)
+    std::exchange(on_failed_, nullptr)("its warden takes no orders");
 }
 
 void Sandbox::kill() {

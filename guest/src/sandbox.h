@@ -28,12 +28,15 @@ struct StubEnds {
 
 class Sandbox {
  public:
-  /// Begins to make one, with bounds that the next job will probably have; `on_ready` is called when it can take a job,
-  /// `on_failed` with the reason when it never will.
-  Sandbox(EventLoop& loop, const Containment& containment, const Bounds& expected, std::function<void()> on_ready,
-          std::function<void(const std::string&)> on_failed);
+  using OnFailed = std::function<void(const std::string& why)>;
+
+  /// `expected`: bounds that the next job will probably have. Throws SystemError.
+  Sandbox(EventLoop& loop, const Containment& containment, const Bounds& expected);
   Sandbox(const Sandbox&) = delete;
   ~Sandbox();
+
+  /// Begins to make it; `on_ready` is called when it can take a job, `on_failed` with the reason when it never will.
+  void start(std::function<void()> on_ready, OnFailed on_failed);
 
   /// The stub for the first step. For a later one: sweep(), then make_stub(). `on_exit` is called when it has ended.
   StubEnds& stub() { return stub_; }
@@ -43,6 +46,10 @@ class Sandbox {
 
   void bound(const Bounds& bounds);
   JobCgroup* cgroup() { return cgroup_ ? &*cgroup_ : nullptr; }
+
+  /// Makes it as new for another job, with no trace of the last, or calls `on_failed` when that is not certain: then it
+  /// must be ended. Only for a vacant() one whose job met no limit.
+  void renew(const Bounds& bounds, std::function<void()> on_ready, std::function<void(const std::string&)> on_failed);
 
   /// Ends every process of the job; their ends are seen later.
   void kill();
@@ -70,7 +77,7 @@ class Sandbox {
   EventLoop& loop_;
   const Containment& containment_;
   std::function<void()> on_ready_;
-  std::function<void(const std::string&)> on_failed_;
+  OnFailed on_failed_;
   std::function<void()> on_swept_, on_stub_end_;
   std::function<void(const protocol::Clean&)> on_ended_;
 
@@ -80,7 +87,7 @@ class Sandbox {
   UniqueFd warden_words_;
   StubEnds stub_;
   std::unique_ptr<Watch> warden_watch_, stub_watch_;
-  Timer retry_, deadline_;
+  Timer retry_;
   Clock::time_point end_by_{};
 };
 

@@ -11,8 +11,12 @@ namespace pbotvm::guest {
 inline constexpr char warden_ready = 'r';
 inline constexpr char warden_failed = 'f';
 inline constexpr char warden_swept = 's';
-/// What it is told.
+inline constexpr char warden_renewed = 'n';
+inline constexpr char warden_touched = 't';
+/// What it is told: to end every other process; to make everything as new for another job, or to say that it cannot be
+/// certain of that.
 inline constexpr char sweep_order = 's';
+inline constexpr char renew_order = 'n';
 
 /// Process 1 of a sandbox's namespaces: makes the mounts, reaps what a job leaves behind, and ends every other process
 /// when it is told to. Its own end is the end of all of them. Never returns.

@@ -147,6 +147,8 @@ class Host:
 
     def send(self, line, timeout=60):
         """One request as bytes or text; the reply as bytes."""
+        if b"\n" in (line.encode() if isinstance(line, str) else line).strip():
+            raise ValueError("more than one line; send JSON")
         with self.connect(timeout) as s:
             s.sendall((line.encode() if isinstance(line, str) else line) + b"\n")
             return read_all(s)
@@ -189,12 +191,6 @@ class Folder(unittest.TestCase):
         cls.folder = tempfile.mkdtemp(prefix="pbotvm-")
         os.chmod(cls.folder, 0o755)
         cls.addClassCleanup(shutil.rmtree, cls.folder, True)
-
-    def show_log_on_failure(self, host):
-        result = self._outcome.result if hasattr(self._outcome, "result") else None
-        bad = result and (result.failures or result.errors)
-        if bad:
-            print(host.log()[-4000:])
 
 
 # A machine that someone else runs: here the guest program itself, on the line of a virtio-serial port.

@@ -52,7 +52,7 @@ const auto start = Deadline::Clock::now();
 
 TEST(HeartbeatMonitorTest, IsOverdueAfterThreeMissedBeats) {
   FakeLine line;
-  HeartbeatMonitor monitor(line);
+  HeartbeatMonitor monitor(line, "fake");
   monitor.restart(start);
   monitor.tick(start);
   EXPECT_FALSE(monitor.overdue(start + 15s));
@@ -65,7 +65,7 @@ TEST(HeartbeatMonitorTest, IsOverdueAfterThreeMissedBeats) {
 
 TEST(HeartbeatMonitorTest, TakesNothingButASignForASign) {
   FakeLine line;
-  HeartbeatMonitor monitor(line);
+  HeartbeatMonitor monitor(line, "fake");
   monitor.restart(start);
   monitor.tick(start);
   line.write("noise");
@@ -77,7 +77,7 @@ TEST(HeartbeatMonitorTest, TakesNothingButASignForASign) {
 TEST(HeartbeatMonitorTest, ConnectsAgainASecondAfterAFailure) {
   FakeLine line;
   line.refuse(true);
-  HeartbeatMonitor monitor(line);
+  HeartbeatMonitor monitor(line, "fake");
   monitor.restart(start);
   monitor.tick(start);
   EXPECT_EQ(monitor.fd(), -1);
@@ -90,7 +90,7 @@ TEST(HeartbeatMonitorTest, ConnectsAgainASecondAfterAFailure) {
 
 TEST(HeartbeatMonitorTest, AsksAGuestThatOnlyAnswers) {
   FakeLine line("\n");
-  HeartbeatMonitor monitor(line);
+  HeartbeatMonitor monitor(line, "fake");
   monitor.restart(start);
   monitor.tick(start);
   EXPECT_EQ(line.read(), "\n");
@@ -100,7 +100,7 @@ TEST(HeartbeatMonitorTest, AsksAGuestThatOnlyAnswers) {
 
 TEST(HeartbeatMonitorTest, CollectsFiguresUpToTheirEnd) {
   FakeLine line;
-  HeartbeatMonitor monitor(line);
+  HeartbeatMonitor monitor(line, "fake");
   monitor.restart(start);
   monitor.tick(start);
   monitor.request_figures();
@@ -115,7 +115,7 @@ TEST(HeartbeatMonitorTest, CollectsFiguresUpToTheirEnd) {
 
 TEST(HeartbeatMonitorTest, SurvivesFiguresThatNeverEnd) {
   FakeLine line;
-  HeartbeatMonitor monitor(line);
+  HeartbeatMonitor monitor(line, "fake");
   monitor.restart(start);
   monitor.tick(start);
   monitor.request_figures();
@@ -130,7 +130,7 @@ TEST(HeartbeatMonitorTest, SurvivesFiguresThatNeverEnd) {
 
 TEST(HeartbeatMonitorTest, RefusesATransportWithoutSignsOfLife) {
   DeafLine line;
-  EXPECT_THROW(HeartbeatMonitor monitor(line), Error);
+  EXPECT_THROW(HeartbeatMonitor monitor(line, "deaf"), Error);
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ void ScriptedGuest::welcome() {
 }
 
 void ScriptedGuest::output(std::uint32_t job, const std::string& text) {
+  if (text.empty()) return;  // an output frame has at least one byte
   send(FrameType::output, job, nonce_, protocol::encode_output(0, Stream::out, text));
 }
 

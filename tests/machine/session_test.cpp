@@ -32,11 +32,14 @@ class SessionTest : public testing::Test {
   std::vector<Session::Event> pump() {
     pollfd fd{session_.fd(), POLLIN, 0};
     ::poll(&fd, 1, 5000);
-    return session_.pump();
+    auto events = session_.pump();
+    session_.check();
+    return events;
   }
 
   // Everything that the guest sent before the answer to a ping, which comes in order behind it.
   std::vector<Session::Event> pump_all() {
+    session_.ping("sync");
     guest_.send(FrameType::pong, 0, guest_.nonce(), "sync");
     std::vector<Session::Event> all;
     for (;;) {
@@ -181,6 +184,35 @@ TEST_F(SessionTest, SendsInputOnlyWithinTheGuestsCredit) {
   pump();
   EXPECT_EQ(guest_.expect(FrameType::input).payload.size(), 10u);
   EXPECT_EQ(guest_.expect(FrameType::input).payload.size(), 0u);
+}
+
+TEST_F(SessionTest, TellsWhatCameBeforeTheLineBroke) {
+  open();
+  session_.start_job(1, make_job());
+  session_.pump();
+  guest_.output(1, "whole");
+  guest_.finish(1);
+  guest_.close();
+  const auto events = session_.pump();
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(printed(std::get<Session::Ended>(events[0]).result), "whole");
+  EXPECT_THROW(session_.check(), Error);
+}
+
+TEST_F(SessionTest, EndsAConversationThatIsFloodedWithDamagedFrames) {
+  open();
+  // A whole header that promises a full payload, again and again: each one costs a checksum over what follows.
+  std::string frame;
+  protocol::append_message(frame, FrameType::output, 1, guest_.nonce(), std::string(protocol::max_payload, 'x'));
+  const std::string header = frame.substr(0, protocol::header_size);
+  std::string flood;
+  while (flood.size() < 120'000) flood += header;
+  EXPECT_THROW(
+      for (int i = 0; i < 200; ++i) {
+        guest_.send_raw(flood);
+        pump();
+      },
+      Error);
 }
 
 TEST_F(SessionTest, SaysWhenTheLineWasClosed) {

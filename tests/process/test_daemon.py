@@ -8,11 +8,17 @@ import pathlib
 import re
 import stat
 import subprocess
-import threading
 import time
 
 from pbotvm_testing import (BUILD, NONE_YAML, TOP, Folder, Guest, Host, HostAndGuest, clean_environment, main,
                             program, wait_for)
+
+
+def read(path):
+    try:
+        return path.read_bytes()
+    except OSError:  # it has ended
+        return b""
 
 
 def run_host(*arguments, **environment):
@@ -149,8 +155,9 @@ class End(Folder):
 
     def test_answers_every_client_when_it_is_told_to_end(self):
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            running = pool.submit(self.host.ask, "-lang=sh echo begun; sleep 8")
-            wait_for("the job to run", lambda: self.host.machine()["state"] == "leased")
+            running = pool.submit(self.host.ask, "-lang=sh echo begun; sleep 8.0625")
+            wait_for("the job to have printed", lambda: any(
+                b"8.0625" in read(p) for p in pathlib.Path("/proc").glob("[0-9]*/cmdline")))
             waiting = [pool.submit(self.host.ask, "-lang=sh echo never") for _ in range(3)]
             wait_for("the others to wait", lambda: self.host.machine()["waiting"] == 3)
             begun = time.monotonic()

@@ -20,6 +20,7 @@ class FirstBoot(VirtualMachine):
         self.assertRegex(log, r"snapshot taken in")
         answered = float(re.search(r"answers over virtio-serial after ([\d.]+) s", log).group(1))
         print(f"power-on to the guest's first answer: {answered} s")
+        self.assertLess(answered, 15)
         self.assert_works()
 
     def test_2_has_a_heartbeat(self):
@@ -49,6 +50,7 @@ class FirstBoot(VirtualMachine):
         self.assert_works()
         took = time.monotonic() - begun
         print(f"host start to first answer from the snapshot: {took:.2f} s")
+        self.assertLess(took, 3)
         self.assertRegex(self.host.log(), r"runs from its snapshot after")
 
     def test_5_runs_qemu_unprivileged_and_without_a_network_card(self):

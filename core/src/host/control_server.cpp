@@ -15,10 +15,12 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "pbotvm/abi.h"
 #include "pbotvm/deadline.h"
 #include "pbotvm/error.h"
+#include "pbotvm/reply_text.h"
 
 namespace pbotvm::host {
 
@@ -45,13 +47,13 @@ json machine_json(const machine::MachineStatus& status) {
           {"since_s", status.since.count()},
           {"hypervisor", status.hypervisor},
           {"transport", status.transport},
-          {"guest", status.guest},
+          {"guest", printable(status.guest)},
           {"waiting", status.waiting},
           {"jobs", status.jobs},
           {"faults", status.faults},
           {"reverts", status.reverts},
           {"heartbeat_age_s", age},
-          {"problem", status.problem}};
+          {"problem", printable(status.problem)}};
 }
 
 json status_json(const ControlServer::Context& context) {
@@ -86,7 +88,7 @@ json health_json(machine::Machine& machine) {
   json age = nullptr;
   if (health.heartbeat_age) age = health.heartbeat_age->count();
   return {{"ok", true},
-          {"figures", health.figures},
+          {"figures", printable(health.figures)},
           {"heartbeat_age_s", age},
           {"round_trip_ms", health.round_trip.count()}};
 }
@@ -177,7 +179,7 @@ ControlServer::ControlServer(Context context) {
 }
 
 ControlServer::~ControlServer() {
-  stop();
+  server_->stop();
   ::unlink(socket_name);
 }
 
@@ -185,8 +187,13 @@ void ControlServer::start() {
   server_->start();
 }
 
-void ControlServer::stop() {
+bool ControlServer::stop(std::chrono::milliseconds patience) {
   server_->stop();
+  // Poco tells of a connection's end only by this count.
+  for (const auto until = Deadline::in(patience); server_->currentConnections() > 0 && !until.expired();) {
+    std::this_thread::sleep_for(5ms);
+  }
+  return server_->currentConnections() == 0;
 }
 
 }  // namespace pbotvm::host

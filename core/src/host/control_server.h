@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,7 +30,10 @@ class ControlServer {
   ~ControlServer();
 
   void start();
-  void stop();
+
+  /// Takes no new commands and waits until those being obeyed are answered, at most `patience`; false when some are
+  /// not.
+  bool stop(std::chrono::milliseconds patience);
 
  private:
   std::unique_ptr<Poco::Net::TCPServer> server_;

@@ -9,6 +9,7 @@
 #include <Poco/Util/OptionSet.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
@@ -36,7 +37,7 @@ using namespace std::chrono_literals;
 using Poco::Util::Option;
 using Poco::Util::OptionCallback;
 
-constexpr auto reply_time = 3s;  // for clients to take their replies once the machines have ended
+constexpr auto reply_time = 12s;  // for clients to take their replies once the machines have ended
 
 Poco::Logger& log() {
   return Poco::Logger::get("host");
@@ -263,7 +264,13 @@ int HostApplication::serve(const config::Configuration& configuration) {
   std::vector<std::thread> ending;
   for (auto& machine : machines) ending.emplace_back([&machine] { machine->shut_down(); });
   for (auto& thread : ending) thread.join();
-  line_server.drain(reply_time);
+  const bool drained = line_server.drain(reply_time);
+  if (!control_server->stop(reply_time) || !drained) {
+    // A client that does not take its reply, or a plug-in that does not come back. Their threads still refer to what
+    // would be destroyed now; the machines have ended.
+    log().error("ended with requests that could not be answered");
+    std::_Exit(EXIT_SOFTWARE);
+  }
   control_server.reset();
   log().information("ended");
   return EXIT_OK;

@@ -26,6 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto line_patience = 5s;              // for a whole line; the original's
+constexpr auto look_interval = 200ms;           // for a host that ends
 constexpr auto reply_patience = 10s;            // for a client to take its reply
 constexpr int max_clients = 256;                // served at one time, each by a thread that mostly waits
 constexpr int max_pending = 256;                // accepted, not served yet
@@ -42,8 +43,8 @@ Poco::Timespan timespan(std::chrono::milliseconds duration) {
 // One client's conversation.
 class Connection : public Poco::Net::TCPServerConnection {
  public:
-  Connection(const Poco::Net::StreamSocket& socket, service::Service& service)
-      : TCPServerConnection(socket), service_(service) {}
+  Connection(const Poco::Net::StreamSocket& socket, service::Service& service, const std::atomic<bool>& ending)
+      : TCPServerConnection(socket), service_(service), ending_(ending) {}
 
   void run() override {
     std::string peer = "?";
@@ -67,6 +68,9 @@ class Connection : public Poco::Net::TCPServerConnection {
     } catch (const service::RequestError& e) {
       log().warning("%s: %s", peer, std::string(e.what()));
       return e.what();
+    } catch (const std::exception& e) {
+      log().error("%s: %s", peer, std::string(e.what()));
+      return "The host failed to serve this request; its log says why.";
     }
   }
 
@@ -93,8 +97,12 @@ class Connection : public Poco::Net::TCPServerConnection {
         searched = 0;
         if (drained > max_drained) return std::string();
       }
+      if (ending_) return std::nullopt;
       const auto left = deadline.remaining();
-      if (left == 0ms || !socket().poll(timespan(left), Poco::Net::Socket::SELECT_READ)) {
+      const bool ready = left > 0ms && socket().poll(timespan(std::min<std::chrono::milliseconds>(left, look_interval)),
+                                                     Poco::Net::Socket::SELECT_READ);
+      if (!ready && left > look_interval) continue;
+      if (!ready) {
         log().information("%s: dropped, no whole line within 5 s", peer);
         return too_long_ ? std::optional<std::string>("") : std::nullopt;
       }
@@ -125,25 +133,27 @@ class Connection : public Poco::Net::TCPServerConnection {
   // Waits for the client to close first, shortly: closing with unread bytes would reset the connection under the reply.
   void linger() {
     char buffer[4096];
-    const auto deadline = Deadline::in(1s);
+    const auto deadline = Deadline::in(ending_ ? 100ms : 1000ms);
     while (socket().poll(timespan(deadline.remaining()), Poco::Net::Socket::SELECT_READ)) {
       if (socket().receiveBytes(buffer, sizeof buffer) <= 0 || deadline.expired()) return;
     }
   }
 
   service::Service& service_;
+  const std::atomic<bool>& ending_;
   bool too_long_ = false;
 };
 
 class ConnectionFactory : public Poco::Net::TCPServerConnectionFactory {
  public:
-  explicit ConnectionFactory(service::Service& service) : service_(service) {}
+  ConnectionFactory(service::Service& service, const std::atomic<bool>& ending) : service_(service), ending_(ending) {}
   Poco::Net::TCPServerConnection* createConnection(const Poco::Net::StreamSocket& socket) override {
-    return new Connection(socket, service_);
+    return new Connection(socket, service_, ending_);
   }
 
  private:
   service::Service& service_;
+  const std::atomic<bool>& ending_;
 };
 
 // A pool of its own, so that clients never starve what else uses Poco's default pool. Lives as long as the process.
@@ -163,8 +173,8 @@ LineServer::LineServer(const std::string& address, std::uint16_t port, service::
     auto* parameters = new Poco::Net::TCPServerParams;  // owned by the server
     parameters->setMaxThreads(max_clients);
     parameters->setMaxQueued(max_pending);
-    server_ =
-        std::make_unique<Poco::Net::TCPServer>(new ConnectionFactory(service), client_threads(), socket, parameters);
+    server_ = std::make_unique<Poco::Net::TCPServer>(new ConnectionFactory(service, ending_), client_threads(), socket,
+                                                     parameters);
   } catch (const Poco::Exception& e) {
     throw Error(ErrorCode::unavailable, "listen on " + address + ":" + std::to_string(port) + ": " + e.displayText(),
                 "end what uses that port, or choose another one with host.server or PBOTVM_SERVER");
@@ -180,14 +190,16 @@ void LineServer::start() {
 }
 
 void LineServer::stop_accepting() {
+  ending_ = true;
   server_->stop();
 }
 
-void LineServer::drain(std::chrono::milliseconds patience) {
+bool LineServer::drain(std::chrono::milliseconds patience) {
   // Poco tells of a connection's end only by this count.
   for (const auto until = Deadline::in(patience); server_->currentConnections() > 0 && !until.expired();) {
     std::this_thread::sleep_for(5ms);
   }
+  return server_->currentConnections() == 0;
 }
 
 }  // namespace pbotvm::host

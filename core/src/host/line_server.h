@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -14,7 +15,7 @@ class TCPServer;
 
 namespace pbotvm::host {
 
-/// The clients' front end: one line in, one reply out, over TCP. Serves from its construction until it is destroyed.
+/// The clients' front end: one line in, one reply out, over TCP.
 class LineServer {
  public:
   /// Listens on address:port; `start` serves. Borrows `service`. Throws Error{unavailable} when the port is taken.
@@ -23,13 +24,15 @@ class LineServer {
 
   void start();
 
-  /// Takes no new clients; those that are being served go on.
+  /// Takes no new clients, and no line that is not whole yet; requests that are being served go on.
   void stop_accepting();
 
-  /// Waits until the clients being served have their replies.
-  void drain(std::chrono::milliseconds patience);
+  /// Waits until every client being served has its reply; what `service` refers to must live until then. False when
+  /// some are still there after `patience`.
+  bool drain(std::chrono::milliseconds patience);
 
  private:
+  std::atomic<bool> ending_{false};
   std::unique_ptr<Poco::Net::TCPServer> server_;
 };
 

@@ -43,7 +43,9 @@ class StandardErrorChannel : public Poco::Channel {
     const std::string& text = message.getText();
     for (std::size_t i = 0; i < text.size() && i < max_text; ++i) {
       const auto c = static_cast<unsigned char>(text[i]);
-      if (c >= 0x20 && c != 0x7F) {
+      const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+      const bool c1 = c == 0xC2 && next >= 0x80 && next < 0xA0;  // a control too, in UTF-8
+      if (c >= 0x20 && c != 0x7F && !c1) {
         line += text[i];
       } else {
         char escaped[5];

@@ -19,6 +19,11 @@ std::optional<Outcome> Execution::wait() {
   return std::move(outcome_);
 }
 
+bool Execution::waiting() const {
+  std::lock_guard lock(mutex_);
+  return state_ == State::waiting;
+}
+
 bool Execution::begin() {
   std::lock_guard lock(mutex_);
   if (state_ != State::waiting) return false;

@@ -16,6 +16,7 @@ namespace pbotvm::machine {
 /// Why a job was not run, or was lost: the end of "Virtual machine 'NAME' is unavailable: ".
 struct Unavailable {
   std::string why;
+  Result printed{};  ///< what it had printed until it was lost
 };
 
 using Outcome = std::variant<Result, Unavailable>;
@@ -32,6 +33,9 @@ class Execution {
   /// job will never run.
   std::optional<Outcome> wait();
 
+  /// Whether its client still waits for it to be begun.
+  bool waiting() const;
+
   /// Machine: takes it out of the waiting state; false when the client has given up.
   bool begin();
 
@@ -41,7 +45,7 @@ class Execution {
  private:
   const Job job_;
   const Deadline queue_deadline_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   enum class State { waiting, running, ended, given_up } state_ = State::waiting;
   std::optional<Outcome> outcome_;

@@ -7,12 +7,15 @@
 #include <cerrno>
 #include <utility>
 
+#include "plugin/guard.h"
+
 namespace pbotvm::machine {
 
 using namespace std::chrono_literals;
 
 namespace {
 
+constexpr int reads_at_once = 16;
 constexpr std::size_t max_figures = 16 * 1024;  // bytes of one answer; a guest's word is hostile
 
 SignsOfLife& signs_of(Transport& line) {
@@ -26,13 +29,22 @@ SignsOfLife& signs_of(Transport& line) {
 
 }  // namespace
 
-HeartbeatMonitor::HeartbeatMonitor(Transport& line) : line_(line), signs_(signs_of(line)) {}
+template <typename Function>
+decltype(auto) HeartbeatMonitor::call(const char* method, Function&& function) {
+  return plugin::guarded({"transport", plugin_, method}, std::forward<Function>(function));
+}
+
+HeartbeatMonitor::HeartbeatMonitor(Transport& line, std::string plugin)
+    : line_(line),
+      plugin_(std::move(plugin)),
+      signs_(call("extension", [&]() -> SignsOfLife& { return signs_of(line); })),
+      probe_(call("probe", [&] { return signs_.probe(); })) {}
 
 void HeartbeatMonitor::connect_if_due(Clock::time_point now) {
   if (fd_ || now < next_connect_) return;
   try {
-    fd_ = line_.connect(Deadline::in(500ms));
-    signs_.reset();
+    fd_ = call("connect", [&] { return line_.connect(Deadline::in(500ms)); });
+    call("reset", [&] { signs_.reset(); });
     next_probe_ = now;
   } catch (const Error&) {
     // Not said aloud: a machine whose line cannot be reached is overdue soon, and that is.
@@ -48,7 +60,7 @@ void HeartbeatMonitor::disconnect() {
 
 void HeartbeatMonitor::on_readable(Clock::time_point now) {
   char buffer[4096];
-  while (fd_) {
+  for (int i = 0; i < reads_at_once && fd_; ++i) {
     const ssize_t got = ::recv(fd_.get(), buffer, sizeof buffer, MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
@@ -58,7 +70,7 @@ void HeartbeatMonitor::on_readable(Clock::time_point now) {
       return;
     }
     const std::string_view bytes(buffer, static_cast<std::size_t>(got));
-    if (signs_.feed(bytes)) {
+    if (call("feed", [&] { return signs_.feed(bytes); })) {
       last_beat_ = now;
       baseline_ = now;
     }
@@ -68,9 +80,9 @@ void HeartbeatMonitor::on_readable(Clock::time_point now) {
 
 void HeartbeatMonitor::tick(Clock::time_point now) {
   connect_if_due(now);
-  if (fd_ && !signs_.probe().empty() && now >= next_probe_) {
+  if (fd_ && !probe_.empty() && now >= next_probe_) {
     next_probe_ = now + beat_interval;
-    send(signs_.probe());
+    send(probe_);
   }
 }
 
@@ -78,17 +90,20 @@ void HeartbeatMonitor::restart(Clock::time_point now) {
   baseline_ = now;
   last_beat_.reset();
   collecting_ = false;
-  signs_.reset();
+  call("reset", [&] { signs_.reset(); });
 }
 
 bool HeartbeatMonitor::overdue(Clock::time_point now) const {
-  return now - baseline_ > missed_beats * beat_interval + 1s;  // a second's grace: the guest's clock and ours drift
+  return now >= overdue_at();
+}
+
+HeartbeatMonitor::Clock::time_point HeartbeatMonitor::overdue_at() const {
+  return baseline_ + missed_beats * beat_interval + 1s;  // a second's grace: the guest's clock and ours drift
 }
 
 HeartbeatMonitor::Clock::time_point HeartbeatMonitor::due() const {
-  const auto judged = baseline_ + missed_beats * beat_interval + 1100ms;
-  if (!fd_) return std::min(next_connect_, judged);
-  return signs_.probe().empty() ? judged : std::min(next_probe_, judged);
+  if (!fd_) return next_connect_;
+  return probe_.empty() ? Clock::time_point::max() : next_probe_;
 }
 
 void HeartbeatMonitor::request_figures() {

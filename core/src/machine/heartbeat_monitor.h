@@ -19,8 +19,9 @@ class HeartbeatMonitor {
  public:
   using Clock = Deadline::Clock;
 
-  /// Borrows `line` and its extension. Throws Error{plugin} when it carries no signs of life.
-  explicit HeartbeatMonitor(Transport& line);
+  /// Borrows `line`, which the plug-in of that name made, and its extension. Throws Error{plugin} when it carries no
+  /// signs of life. Every other method throws only where the plug-in fails.
+  HeartbeatMonitor(Transport& line, std::string plugin);
 
   /// Connects when not connected; failures are remembered and tried again a second later. Does not block for long: the
   /// line is on this machine.
@@ -39,8 +40,11 @@ class HeartbeatMonitor {
   /// Whether so many beats are missing that the guest must be taken for dead.
   bool overdue(Clock::time_point now) const;
 
-  /// When something must be done next: connect, probe, or judge.
+  /// When tick() has something to do next: connect or probe.
   Clock::time_point due() const;
+
+  /// From when on overdue() is true.
+  Clock::time_point overdue_at() const;
 
   /// The last sign of life, if one was seen since the last restart().
   std::optional<Clock::time_point> last_beat() const { return last_beat_; }
@@ -53,8 +57,13 @@ class HeartbeatMonitor {
   void send(std::string_view bytes);
   void collect_figures(std::string_view bytes);
 
+  template <typename Function>
+  decltype(auto) call(const char* method, Function&& function);
+
   Transport& line_;
+  const std::string plugin_;
   SignsOfLife& signs_;
+  std::string_view probe_;
   UniqueFd fd_;
   Clock::time_point baseline_{};
   Clock::time_point next_connect_{};

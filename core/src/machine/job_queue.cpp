@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "machine/job_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace pbotvm::machine {
@@ -11,6 +12,7 @@ void JobQueue::push(const std::shared_ptr<Execution>& execution) {
   {
     std::lock_guard lock(mutex_);
     if (!closed_.empty()) return execution->finish(Unavailable{closed_});
+    forget_given_up();
     if (waiting_.size() >= limit_) {
       return execution->finish(
           Unavailable{"busy, " + std::to_string(waiting_.size()) + " requests are waiting already; try again soon"});
@@ -44,7 +46,13 @@ void JobQueue::open() {
 
 std::size_t JobQueue::size() const {
   std::lock_guard lock(mutex_);
-  return waiting_.size();
+  return static_cast<std::size_t>(
+      std::count_if(waiting_.begin(), waiting_.end(), [](const auto& execution) { return execution->waiting(); }));
+}
+
+// Those whose clients left while no job was taken out, say because the machine boots.
+void JobQueue::forget_given_up() {
+  std::erase_if(waiting_, [](const auto& execution) { return !execution->waiting(); });
 }
 
 }  // namespace pbotvm::machine

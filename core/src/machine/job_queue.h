@@ -33,6 +33,8 @@ class JobQueue {
  private:
   const std::size_t limit_;
   const std::function<void()> on_push_;
+  void forget_given_up();
+
   mutable std::mutex mutex_;
   std::deque<std::shared_ptr<Execution>> waiting_;
   std::string closed_;  // why; empty: open

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <numeric>
 #include <utility>
 
 #include "pbotvm/error.h"
@@ -34,6 +35,8 @@ constexpr auto stop_time = 5s;
 constexpr auto cancel_time = 1500ms;
 constexpr auto health_time = 3s;
 constexpr auto death_throes = 200ms;
+constexpr auto look_interval = 1s;    // between two looks at what the back end says
+constexpr auto proven_service = 60s;  // after which a failure is a new one, not the old one again
 
 Poco::Logger& log() {
   return Poco::Logger::get("machine");
@@ -88,9 +91,10 @@ Machine::Machine(config::MachineConfiguration configuration, Parts parts, Option
       options_(std::move(options)),
       abilities_(parts_.hypervisor->abilities()),
       wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
-      queue_(options_.queue_limit, [this] { wake(); }) {
+      queue_(options_.queue_limit, [this] { wake(); }),
+      order_(parts_.transports.size()) {
   if (!wake_fd_) throw Error(ErrorCode::internal, errno_text("eventfd", errno));
-  if (parts_.heartbeat) heartbeat_.emplace(*parts_.heartbeat);
+  if (parts_.heartbeat) heartbeat_.emplace(*parts_.heartbeat, configuration_.heartbeat.plugin);
   status_.name = name();
 }
 
@@ -149,6 +153,7 @@ void Machine::revert() {
   auto done = command.done.get_future();
   {
     std::lock_guard lock(mutex_);
+    refuse_when_ended();
     revert_commands_.push_back(std::move(command));
   }
   wake();
@@ -160,10 +165,16 @@ Health Machine::health() {
   auto done = command.done.get_future();
   {
     std::lock_guard lock(mutex_);
+    refuse_when_ended();
     health_commands_.push_back(std::move(command));
   }
   wake();
   return done.get();
+}
+
+// Under the mutex. Nobody would answer a command any more.
+void Machine::refuse_when_ended() const {
+  if (ended_) throw Error(ErrorCode::unavailable, "the host is shutting down");
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -172,22 +183,38 @@ Health Machine::health() {
 void Machine::thread_main() {
   GrowingPause pause;
   while (!stopping_) {
-    try {
-      bring_up();
-      pause.reset();
-      serve();
-    } catch (const std::exception& e) {
-      if (stopping_) break;
-      give_up(e.what());
-      const auto retry = pause.next();
-      log().warning("%s: trying again in %d s", name(), static_cast<int>(retry.count()));
-      for (const auto until = Deadline::in(retry); !stopping_ && !until.expired();) {
-        wait(until, false);
-        take_commands(false);
-      }
+    const std::string problem = live();
+    if (stopping_) break;
+    // A machine that comes up and dies again and again is not tried at full speed for ever.
+    if (served_for() > proven_service) pause.reset();
+    give_up(problem);
+    const auto retry = pause.next();
+    log().warning("%s: trying again in %d s", name(), static_cast<int>(retry.count()));
+    for (const auto until = Deadline::in(retry); !stopping_ && !until.expired();) {
+      wait_without_session(until);
+      take_commands(false);
     }
   }
   wind_down();
+}
+
+// One life of the machine: comes back with what ended it.
+std::string Machine::live() {
+  serving_since_.reset();
+  try {
+    bring_up();
+    serving_since_ = Clock::now();
+    serve();
+    return "the host is shutting down";
+  } catch (const std::exception& e) {
+    return e.what();
+  } catch (...) {
+    return "an exception of no known type";
+  }
+}
+
+Machine::Clock::duration Machine::served_for() const {
+  return serving_since_ ? Clock::now() - *serving_since_ : Clock::duration::zero();
 }
 
 void Machine::bring_up() {
@@ -205,6 +232,9 @@ void Machine::bring_up() {
     heartbeat_->disconnect();
     heartbeat_->restart(up);
   }
+  silent_reverts_ = 0;
+  session_name_.clear();
+  std::iota(order_.begin(), order_.end(), std::size_t{0});  // a new life begins with the preferred transport
   const bool fresh = started == Started::fresh;
   const bool guest_is_up = !fresh || !heartbeat_;
   converse(Deadline::in(fresh ? boot_time : restored_time), guest_is_up);
@@ -241,29 +271,45 @@ void Machine::serve() {
     }
     try {
       if (dirty_.empty()) begin_jobs();
-      wait(next_deadline());
+      wait(earlier(next_deadline(), Deadline::in(look_interval)));
       if (stopping_) break;
       take_commands(true);
       answer_health();
       expire_jobs();
     } catch (const Error& e) {
-      session_.reset();
-      recover(e.what());
+      recover(e.what(), true);
     }
-    if (heartbeat_ && heartbeat_->overdue(Clock::now())) {
-      set_state(State::suspect, "its heartbeat is missing");
-      recover("no heartbeat for " + seconds_text(missed_beats * beat_interval));
-    }
+    look_after();
   }
+}
+
+// What tells of itself by silence only.
+void Machine::look_after() {
+  const auto now = Clock::now();
+  if (now >= next_look_) {
+    next_look_ = now + look_interval;
+    if (!parts_.hypervisor->running()) throw Error(ErrorCode::unavailable, "the machine has ended");
+  }
+  if (!heartbeat_) return;
+  if (heartbeat_->last_beat()) silent_reverts_ = 0;
+  if (!heartbeat_->overdue(now)) return;
+  set_state(State::suspect, "its heartbeat is missing");
+  const std::string why = "no heartbeat for " + seconds_text(missed_beats * beat_interval);
+  // A snapshot whose guest does not beat either is no cure: the machine is started anew then.
+  if (silent_reverts_++ > 0) throw Error(ErrorCode::unavailable, why + ", not after a revert either");
+  recover(why, false);
 }
 
 void Machine::give_up(const std::string& why) {
   log().error("%s: %s", name(), why);
   set_state(State::failed, why);
-  queue_.close(why);
+  // A machine that was lost while it served is mostly back in a second or two: who waits may go on waiting. One that
+  // does not come up is not waited for.
+  if (!serving_since_) queue_.close(why);
   lose_jobs(why);
   session_.reset();
   if (heartbeat_) heartbeat_->disconnect();
+  fail_health(why);
   for (auto& command : reverts_asked_) {
     command.done.set_exception(std::make_exception_ptr(Error(ErrorCode::unavailable, name() + ": " + why)));
   }
@@ -287,6 +333,11 @@ void Machine::wind_down() {
     log().warning("%s: while ending: %s", name(), std::string(e.what()));
   }
   lose_jobs("the host is shutting down");
+  fail_health("the host is shutting down");
+  {
+    std::lock_guard lock(mutex_);
+    ended_ = true;
+  }
   take_commands(false);
   for (auto& command : reverts_asked_) {
     command.done.set_exception(std::make_exception_ptr(Error(ErrorCode::unavailable, "the host is shutting down")));
@@ -302,8 +353,12 @@ void Machine::wind_down() {
 
 void Machine::converse(const Deadline& deadline, bool guest_is_up) {
   std::string problem = "no transport is configured";
+  // The one that answered last comes first: falling back costs time, and a revert changes nothing in what works.
+  std::stable_partition(order_.begin(), order_.end(),
+                        [this](std::size_t i) { return parts_.transports[i].name == session_name_; });
   while (!stopping_) {
-    for (auto& transport : parts_.transports) {
+    for (const std::size_t index : order_) {
+      auto& transport = parts_.transports[index];
       try {
         // After a revert the stream is often still there: the new hello's nonce tells old words from new ones.
         if (!session_ || session_name_ != transport.name) open_transport(transport);
@@ -315,12 +370,12 @@ void Machine::converse(const Deadline& deadline, bool guest_is_up) {
       }
       session_.reset();
       if (stopping_) break;
-      if (&transport != &parts_.transports.back()) {
+      if (index != order_.back()) {
         log().warning("%s: transport %s: %s; trying the next one", name(), transport.name, problem);
       }
     }
     if (deadline.expired() || !parts_.hypervisor->running()) break;
-    wait(earlier(deadline, Deadline::in(hello_interval)), false);
+    wait_without_session(earlier(deadline, Deadline::in(hello_interval)));
     take_commands(false);
   }
   if (stopping_) throw Error(ErrorCode::unavailable, "the host is shutting down");
@@ -367,11 +422,12 @@ void Machine::begin_jobs() {
     begin(std::move(execution), job);
     begun = true;
   }
-  if (begun) handle_all(session_->pump());
+  if (begun) pump();
 }
 
-void Machine::handle_all(const std::vector<Session::Event>& events) {
-  for (const auto& event : events) handle(event);
+void Machine::pump() {
+  for (const auto& event : session_->pump()) handle(event);
+  session_->check();
 }
 
 void Machine::begin(std::shared_ptr<Execution> execution, const Job& job) {
@@ -389,7 +445,8 @@ void Machine::begin(std::shared_ptr<Execution> execution, const Job& job) {
 void Machine::handle(const Session::Event& event) {
   if (const auto* welcomed = std::get_if<Session::Welcomed>(&event)) {
     welcomed_ = true;
-    slots_ = std::max(1u, welcomed->welcome.slots);
+    // A machine that is pristine for every job has one at a time.
+    slots_ = configuration_.revert == RevertPolicy::always ? 1 : std::max(1u, welcomed->welcome.slots);
     std::vector<std::string> lacking;
     for (const auto& piece : welcomed->welcome.containment) {
       if (!piece.given) lacking.push_back(piece.name + ": " + piece.why);
@@ -450,7 +507,10 @@ void Machine::on_refused(const Session::Refused& refused) {
     found->second.execution->finish(Unavailable{"the guest refused the job: " + refused.refusal.text});
   }
   auto aftermath = found->second.aftermath;
-  aftermath.protocol_fault = true;
+  // A job that the guest would not even begin has left nothing; anything else is not as it should be.
+  const auto& code = refused.refusal.code;
+  aftermath.proven_clean = !found->second.ended && (code == "bad-message" || code == "bad-job");
+  aftermath.protocol_fault = !aftermath.proven_clean;
   settle(refused.job, aftermath);
 }
 
@@ -487,7 +547,8 @@ void Machine::settle(std::uint32_t id, const JobAftermath& aftermath) {
     dirty_ = aftermath_text(aftermath);
     set_state(State::draining);
   } else if (is_fault(aftermath)) {
-    stale_ = aftermath.protocol_fault;  // a new hello ends what may still run of it
+    // A new hello ends what may still run of it, and frees its slot.
+    stale_ = stale_ || aftermath.protocol_fault || !aftermath.proven_clean;
     log().warning("%s: %s; it is not reverted%s", name(), aftermath_text(aftermath),
                   std::string(abilities_.reverts ? " as the configuration says" : ", its hypervisor cannot"));
   }
@@ -496,7 +557,7 @@ void Machine::settle(std::uint32_t id, const JobAftermath& aftermath) {
 
 void Machine::lose_jobs(const std::string& why) {
   for (auto& [id, job] : jobs_) {
-    if (job.execution) job.execution->finish(Unavailable{why});
+    if (job.execution) job.execution->finish(Unavailable{why, session_ ? session_->abandon(id) : Result{}});
   }
   jobs_.clear();
 }
@@ -531,17 +592,20 @@ void Machine::warm_up() {
 // ---------------------------------------------------------------------------------------------------------------------
 // The machine itself.
 
-void Machine::recover(const std::string& why) {
+void Machine::recover(const std::string& why, bool line_is_broken) {
   {
     std::lock_guard lock(mutex_);
     ++status_.faults;
   }
   lose_jobs(why);
+  fail_health(why);
+  if (line_is_broken) session_.reset();
   if (!abilities_.reverts || configuration_.revert == RevertPolicy::never) {
     throw Error(ErrorCode::unavailable, why, "it is not reverted: its configuration or its hypervisor says so");
   }
   // A machine that ends closes its lines a moment before it is gone.
-  for (const auto until = Deadline::in(death_throes); !until.expired(); wait(earlier(until, Deadline::in(10ms)), false)) {
+  for (const auto until = Deadline::in(death_throes); !until.expired();
+       wait_without_session(earlier(until, Deadline::in(10ms)))) {
     if (!parts_.hypervisor->running()) throw Error(ErrorCode::unavailable, why + "; the machine has ended");
     if (session_) break;  // the line is still there: the guest is at fault, not the machine
   }
@@ -571,21 +635,27 @@ void Machine::revert_now() {
 Deadline Machine::next_deadline() const {
   auto deadline = Deadline::in(1h);
   for (const auto& [id, job] : jobs_) deadline = earlier(deadline, job.deadline);
-  if (heartbeat_) deadline = earlier(deadline, Deadline::at(heartbeat_->due()));
+  if (heartbeat_) deadline = earlier(deadline, Deadline::at(heartbeat_->overdue_at()));
   if (health_asked_) deadline = earlier(deadline, health_asked_->deadline);
   return deadline;
 }
 
-void Machine::wait(const Deadline& deadline, bool pump_session) {
+void Machine::wait(const Deadline& deadline) {
+  if (poll(deadline, session_ ? session_->fd() : -1)) pump();
+}
+
+void Machine::wait_without_session(const Deadline& deadline) {
+  poll(deadline, -1);
+}
+
+// Waits for the line `data` (-1: none), the heartbeat, a wake-up. Whether something can be done on `data`.
+bool Machine::poll(const Deadline& deadline, int data) {
   if (heartbeat_) heartbeat_->tick(Clock::now());
   auto until = deadline;
   if (heartbeat_) until = earlier(until, Deadline::at(heartbeat_->due()));
-  pollfd fds[3] = {{wake_fd_.get(), POLLIN, 0}, {-1, POLLIN, 0}, {-1, POLLIN, 0}};
+  pollfd fds[3] = {{wake_fd_.get(), POLLIN, 0}, {-1, POLLIN, 0}, {data, POLLIN, 0}};
   if (heartbeat_) fds[1].fd = heartbeat_->fd();
-  if (session_ && pump_session) {
-    fds[2].fd = session_->fd();
-    if (session_->wants_to_write()) fds[2].events |= POLLOUT;
-  }
+  if (data >= 0 && session_->wants_to_write()) fds[2].events |= POLLOUT;
   if (::poll(fds, 3, until.poll_timeout()) < 0 && errno != EINTR) {
     throw Error(ErrorCode::internal, errno_text("poll", errno));
   }
@@ -598,9 +668,7 @@ void Machine::wait(const Deadline& deadline, bool pump_session) {
     std::lock_guard lock(mutex_);
     if (heartbeat_->last_beat()) last_beat_ = heartbeat_->last_beat();
   }
-  if (fds[2].revents != 0) {
-    handle_all(session_->pump());
-  }
+  return fds[2].revents != 0;
 }
 
 void Machine::wake() {
@@ -659,6 +727,13 @@ void Machine::answer_health() {
                                         (health_asked_->ponged ? "on its heartbeat line" : "over " + session_name_))));
     health_asked_.reset();
   }
+}
+
+void Machine::fail_health(const std::string& why) {
+  if (!health_asked_) return;
+  health_asked_->done.set_exception(
+      std::make_exception_ptr(Error(ErrorCode::unavailable, "machine '" + name() + "': " + why)));
+  health_asked_.reset();
 }
 
 void Machine::set_state(State state, const std::string& problem) {

@@ -114,7 +114,10 @@ class Machine {
 
   void thread_main();
   void bring_up();
+  std::string live();
+  Clock::duration served_for() const;
   void serve();
+  void look_after();
   void wind_down();
 
   // Conversations.
@@ -125,7 +128,7 @@ class Machine {
   // Jobs.
   void begin_jobs();
   void begin(std::shared_ptr<Execution> execution, const Job& job);
-  void handle_all(const std::vector<Session::Event>& events);
+  void pump();
   void handle(const Session::Event& event);
   void on_ended(const Session::Ended& ended);
   void on_cleaned(const Session::Cleaned& cleaned);
@@ -136,17 +139,21 @@ class Machine {
   void warm_up();
 
   // The machine itself.
-  void recover(const std::string& why);
+  void recover(const std::string& why, bool line_is_broken);
   void revert_now();
   void give_up(const std::string& why);
   void become_ready();
 
   // Waiting.
-  void wait(const Deadline& deadline, bool pump_session = true);
+  void wait(const Deadline& deadline);
+  void wait_without_session(const Deadline& deadline);
+  bool poll(const Deadline& deadline, int data);
   Deadline next_deadline() const;
   void wake();
   void take_commands(bool serving);
   void answer_health();
+  void fail_health(const std::string& why);
+  void refuse_when_ended() const;
 
   void set_state(State state, const std::string& problem = {});
   template <typename Function>
@@ -164,10 +171,14 @@ class Machine {
 
   // The machine's thread only.
   std::optional<Session> session_;
-  std::string session_name_;
+  std::string session_name_;        // of the transport that session_ uses, or used last
+  std::vector<std::size_t> order_;  // in which transports are tried
   std::map<std::uint32_t, Current> jobs_;
   std::uint32_t next_job_ = 1;
   std::uint32_t slots_ = 1;
+  std::optional<Clock::time_point> serving_since_;  // of this life
+  Clock::time_point next_look_{};
+  int silent_reverts_ = 0;  // since the last beat
   bool welcomed_ = false;
   bool stale_ = false;  // a job was lost sight of: a new hello must come before the next one
   std::string dirty_;   // why it must be reverted; empty: it need not
@@ -178,6 +189,7 @@ class Machine {
   mutable std::mutex mutex_;
   std::deque<RevertCommand> revert_commands_;
   std::deque<HealthCommand> health_commands_;
+  bool ended_ = false;
   MachineStatus status_;
   Clock::time_point state_since_ = Clock::now();
   std::optional<Clock::time_point> last_beat_;

@@ -20,6 +20,12 @@ namespace {
 
 constexpr std::size_t max_outgoing = 64u << 20;  // bytes queued towards a guest: one job with its files, and some more
 constexpr std::size_t read_at_once = 64 * 1024;
+constexpr int reads_at_once = 16;  // of one pump: the machine's thread has other things to look after
+// What a line in order never reaches: a guest that sends so much rubbish does it on purpose, and checking it costs
+// time.
+constexpr std::uint64_t tolerated_damage = 256;        // frames
+constexpr std::uint64_t tolerated_garbage = 4u << 20;  // bytes
+constexpr std::uint32_t tolerated_refusals = 8;
 
 std::string random_bytes(std::size_t count) {
   std::string bytes(count, '\0');
@@ -53,6 +59,9 @@ void Session::hello(const std::vector<std::string>& tools) {
   welcome_text_.reset();
   refusal_text_.reset();
   jobs_.clear();
+  pings_ = refusals_ = 0;
+  damaged_before_ = reader_.damaged_frames();
+  skipped_before_ = reader_.skipped_bytes();
   // What was queued for the old conversation is worthless. A frame cut short by this is skipped by the guest's reader.
   outgoing_.clear();
   written_ = 0;
@@ -72,6 +81,7 @@ void Session::send_hello() {
 }
 
 void Session::ping(std::string payload) {
+  ++pings_;
   send(FrameType::ping, 0, std::move(payload));
 }
 
@@ -132,12 +142,35 @@ void Session::send_input(std::uint32_t id, Running& running) {
 
 std::vector<Session::Event> Session::pump() {
   std::vector<Event> events;
+  try {
+    if (!broken_) exchange(events);
+  } catch (const Error&) {
+    broken_ = std::current_exception();
+  }
+  return events;
+}
+
+void Session::exchange(std::vector<Event>& events) {
   write_some();
-  while (read_some()) {
-    while (const auto frame = reader_.next()) handle(*frame, events);
+  for (int i = 0; i < reads_at_once && read_some(); ++i) {
+    while (const auto frame = reader_.next()) {
+      handle(*frame, events);
+      check_damage();
+    }
+    check_damage();
   }
   write_some();
-  return events;
+}
+
+void Session::check() const {
+  if (broken_) std::rethrow_exception(broken_);
+}
+
+void Session::check_damage() const {
+  if (reader_.damaged_frames() - damaged_before_ > tolerated_damage ||
+      reader_.skipped_bytes() - skipped_before_ > tolerated_garbage) {
+    throw Error(ErrorCode::protocol, description_ + ": the guest sends what are no frames");
+  }
 }
 
 void Session::write_some() {
@@ -180,10 +213,12 @@ void Session::handle(const Frame& frame, std::vector<Event>& events) {
       if (!text || welcomed_) return;
       welcomed_ = true;
       events.push_back(Welcomed{protocol::decode_welcome(*text)});
-    } else if (frame.type == FrameType::pong) {
+    } else if (frame.type == FrameType::pong && pings_ > 0) {
+      --pings_;
       events.push_back(Ponged{frame.payload});
     } else if (frame.type == FrameType::error) {
       if (const auto text = refusal_text_.add(frame.payload, frame.more)) {
+        if (++refusals_ > tolerated_refusals) throw protocol::MessageError("one refusal after the other");
         events.push_back(Refused{0, protocol::decode_refusal(*text)});
       }
     }
@@ -241,6 +276,7 @@ void Session::handle_job_frame(const Frame& frame, Running& running, std::vector
 void Session::take_output(std::uint32_t id, Running& running, const std::string& payload) {
   auto chunk = protocol::decode_output(payload);
   if (running.ended || chunk.step >= running.steps) throw protocol::MessageError("output of no running step");
+  if (chunk.bytes.empty()) throw protocol::MessageError("output without a byte");
   running.output_bytes += chunk.bytes.size();
   if (running.output_bytes > running.result.output_limit) throw protocol::MessageError("more output than was allowed");
   running.uncredited += static_cast<std::uint32_t>(chunk.bytes.size());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <string>
 #include <variant>
@@ -44,7 +45,6 @@ class Session {
   /// Takes a connected, non-blocking stream; `description` names it in errors.
   Session(UniqueFd stream, std::string description);
 
-  const std::string& description() const { return description_; }
   int fd() const { return stream_.get(); }
   bool wants_to_write() const { return !outgoing_.empty(); }
 
@@ -61,9 +61,12 @@ class Session {
   /// What a job has printed until now, taken out: for one whose end will not come.
   Result abandon(std::uint32_t id);
 
-  /// Reads and writes what the stream takes now, returns what happened. Throws Error{unavailable} when the stream
-  /// ended, Error{protocol} when the guest sent what it must not; the conversation is over then.
+  /// Reads and writes some of what the stream takes now, returns what happened. Bounded, however fast the guest writes.
   std::vector<Event> pump();
+
+  /// Throws what ended the conversation, if something did: Error{unavailable} when the stream ended, Error{protocol}
+  /// when the guest sent what it must not. To be asked after what pump() returned was heeded, as that came before it.
+  void check() const;
 
  private:
   struct Running {
@@ -83,6 +86,8 @@ class Session {
   void send_input(std::uint32_t id, Running& running);
   void write_some();
   bool read_some();
+  void exchange(std::vector<Event>& events);
+  void check_damage() const;
   void handle(const protocol::Frame& frame, std::vector<Event>& events);
   void handle_job_frame(const protocol::Frame& frame, Running& running, std::vector<Event>& events);
   void take_output(std::uint32_t id, Running& running, const std::string& payload);
@@ -97,6 +102,10 @@ class Session {
   std::string outgoing_;
   std::size_t written_ = 0;  // of outgoing_
   std::map<std::uint32_t, Running> jobs_;
+  std::uint32_t pings_ = 0;                                // not answered yet
+  std::uint32_t refusals_ = 0;                             // of frames that belong to no job, since the hello
+  std::uint64_t damaged_before_ = 0, skipped_before_ = 0;  // the hello
+  std::exception_ptr broken_;
 };
 
 }  // namespace pbotvm::machine

@@ -53,8 +53,8 @@ void append_message(std::string& to, FrameType type, std::uint32_t job, std::uin
 /// Size of the encoded frame that begins at `at` in what append_frame wrote.
 std::size_t frame_size(std::string_view encoded, std::size_t at);
 
-/// Cuts a byte stream into frames and finds the way back after garbage. Never throws on what it is fed, keeps at most one
-/// frame's worth of bytes beyond what was fed last.
+/// Cuts a byte stream into frames and finds the way back after garbage. Never throws on what it is fed, keeps at most
+/// one frame's worth of bytes beyond what was fed last.
 class FrameReader {
  public:
   void feed(std::string_view bytes);
@@ -68,8 +68,8 @@ class FrameReader {
   /// Whether a frame has begun but is not whole.
   bool partial() const;
 
-  std::uint64_t skipped_bytes() const { return skipped_bytes_; }      ///< garbage so far
-  std::uint64_t damaged_frames() const { return damaged_frames_; }    ///< headers or payloads whose checksum failed
+  std::uint64_t skipped_bytes() const { return skipped_bytes_; }    ///< garbage so far
+  std::uint64_t damaged_frames() const { return damaged_frames_; }  ///< headers or payloads whose checksum failed
 
  private:
   void skip(std::size_t count);

@@ -14,10 +14,10 @@
 
 namespace pbotvm::protocol {
 
-inline constexpr std::size_t max_message = 4 * 1024 * 1024;   ///< bytes of one JSON message, all its frames together
-inline constexpr std::size_t max_job_files = 256;             ///< files of one job
-inline constexpr std::size_t max_file_bytes = 16u << 20;      ///< content of all files of one job
-inline constexpr std::size_t max_steps = 16;                  ///< steps of one job
+inline constexpr std::size_t max_message = 4 * 1024 * 1024;  ///< bytes of one JSON message, all its frames together
+inline constexpr std::size_t max_job_files = 256;            ///< files of one job
+inline constexpr std::size_t max_file_bytes = 16u << 20;     ///< content of all files of one job
+inline constexpr std::size_t max_steps = 16;                 ///< steps of one job
 inline constexpr std::uint32_t initial_output_credit = 256 * 1024;  ///< bytes of output before the first credit
 inline constexpr std::uint32_t initial_input_credit = 64 * 1024;    ///< bytes of input before the first credit
 
@@ -27,23 +27,23 @@ class MessageError : public std::runtime_error {
 };
 
 struct Hello {
-  std::int64_t time_ns = 0;         ///< host's time of day, ns since 1970 UTC
-  std::string seed;                 ///< 32 random bytes
-  std::vector<std::string> tools;   ///< programs that the host wants to know about
+  std::int64_t time_ns = 0;        ///< host's time of day, ns since 1970 UTC
+  std::string seed;                ///< 32 random bytes
+  std::vector<std::string> tools;  ///< programs that the host wants to know about
 };
 
 /// A piece of containment that the guest can give, and whether it does.
 struct Containment {
-  std::string name;    ///< "namespaces", "cgroup", "user", "memory", "processes"
+  std::string name;  ///< "namespaces", "cgroup", "user", "memory", "processes"
   bool given = false;
-  std::string why;     ///< when not
+  std::string why;  ///< when not
 };
 
 struct Welcome {
-  std::string version;                   ///< of the guest program
+  std::string version;  ///< of the guest program
   std::vector<Containment> containment;
-  std::vector<std::string> tools;        ///< those of Hello::tools that there are
-  std::uint32_t slots = 1;               ///< jobs at one time
+  std::vector<std::string> tools;  ///< those of Hello::tools that there are
+  std::uint32_t slots = 1;         ///< jobs at one time
 };
 
 /// Whether the guest could prove that nothing of a job is left.
@@ -60,8 +60,8 @@ struct Refusal {
 /// How a job ended, beyond what its steps said.
 struct Ending {
   Limit limit = Limit::none;
-  std::uint64_t bytes_cut = 0;     ///< output read and thrown away
-  std::string error;               ///< not empty: the guest could not run the job, and why
+  std::uint64_t bytes_cut = 0;  ///< output read and thrown away
+  std::string error;            ///< not empty: the guest could not run the job, and why
 };
 
 std::string encode(const Hello&);
@@ -103,7 +103,8 @@ FilePiece decode_file_piece(std::string_view payload);
 std::string encode_credit(std::uint32_t bytes);
 std::uint32_t decode_credit(std::string_view payload);
 
-/// Joins the frames of one message type: give it every payload, get the message when it is whole. Bounded by max_message.
+/// Joins the frames of one message type: give it every payload, get the message when it is whole. Bounded by
+/// max_message.
 class MessageAssembler {
  public:
   std::optional<std::string> add(std::string_view payload, bool more);  // throws MessageError when it grows too long

@@ -5,14 +5,17 @@
 #include <utility>
 
 #include "pbotvm/error.h"
+#include "plugin/guard.h"
 
 namespace pbotvm::service {
 
 Catalogue::Catalogue(std::vector<CatalogueEntry> languages) : languages_(std::move(languages)) {
-  for (const auto& entry : languages_) {
-    auto names = entry.language->aliases();
-    names.insert(names.begin(), entry.language->name());
-    for (const auto& name : names) {
+  for (auto& entry : languages_) {
+    entry.names = plugin::guarded({"language", entry.plugin, "aliases"}, [&] { return entry.language->aliases(); });
+    entry.names.insert(entry.names.begin(),
+                       plugin::guarded({"language", entry.plugin, "name"}, [&] { return entry.language->name(); }));
+    entry.tools = plugin::guarded({"language", entry.plugin, "tools"}, [&] { return entry.language->tools(); });
+    for (const auto& name : entry.names) {
       const auto [found, added] = by_name_.emplace(name, &entry);
       if (!added) {
         throw Error(
@@ -38,7 +41,7 @@ std::vector<std::string> Catalogue::names() const {
 std::vector<std::string> Catalogue::tools() const {
   std::set<std::string> tools;
   for (const auto& entry : languages_) {
-    for (auto& tool : entry.language->tools()) tools.insert(std::move(tool));
+    tools.insert(entry.tools.begin(), entry.tools.end());
   }
   return {tools.begin(), tools.end()};
 }

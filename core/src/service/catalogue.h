@@ -14,12 +14,14 @@ namespace pbotvm::service {
 struct CatalogueEntry {
   std::string plugin;
   std::unique_ptr<Language> language;
+  std::vector<std::string> names{};  ///< its name, then its aliases; asked for once, by the catalogue
+  std::vector<std::string> tools{};  ///< likewise
 };
 
 /// Every language of the host, found by its names. Immutable once built: any thread.
 class Catalogue {
  public:
-  /// Throws Error{plugin} when two languages claim one name.
+  /// Throws Error{plugin} when two languages claim one name, or a plug-in fails to say what its language is.
   explicit Catalogue(std::vector<CatalogueEntry> languages);
 
   /// Null where there is none of that name.

@@ -21,35 +21,39 @@ std::string lower(std::string text) {
 
 // -lang= and -vm= in front of the code, in any order, repeated; the last one of each wins.
 void take_options(ClientRequest& request) {
+  std::size_t at = 0;
   for (;;) {
     std::string* target = nullptr;
     std::size_t start = 0;
     for (const auto& [name, into] : {std::pair{std::string_view("-lang="), &request.language},
                                      std::pair{std::string_view("-vm="), &request.machine}}) {
-      if (request.code.starts_with(name)) {
+      if (std::string_view(request.code).substr(at).starts_with(name)) {
         target = into;
-        start = name.size();
+        start = at + name.size();
       }
     }
-    if (target == nullptr) return;
+    if (target == nullptr) break;
     const auto end = std::min(request.code.find_first_of(" \t\n", start), request.code.size());
     *target = lower(request.code.substr(start, end - start));
     const auto next = std::min(request.code.find_first_not_of(" \t\n", end), request.code.size());
-    request.code.erase(0, next);
+    at = next;
   }
+  request.code.erase(0, at);
 }
 
-// nlohmann's parser recurses no further than this callback lets it.
+// Only the object's own keys are kept: what stands inside their values is nobody's, and must not cost memory.
 json parse_json(std::string_view line) {
   bool too_deep = false;
   const auto bounded = [&too_deep](int depth, json::parse_event_t, json&) {
     too_deep = too_deep || depth > max_depth;
-    return depth <= max_depth;
+    return depth <= 1;
   };
   try {
     auto value = json::parse(line, bounded);
     if (too_deep) throw RequestError("Invalid request: its JSON is nested too deeply.");
     return value;
+  } catch (const json::out_of_range&) {
+    throw RequestError("Invalid request: its JSON holds a number that is too large.");
   } catch (const json::parse_error& e) {
     throw RequestError(
         "Invalid request: a line that begins with '{' must be a JSON object; this one is broken at byte " +

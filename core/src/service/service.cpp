@@ -21,6 +21,23 @@ Poco::Logger& log() {
   return Poco::Logger::get("service");
 }
 
+// What the guest would refuse, found before anybody waits for it; empty when all is well.
+std::string flaw_of(const Job& job) {
+  try {
+    protocol::decode_job(protocol::encode(job));
+  } catch (const protocol::MessageError& e) {
+    return e.what();
+  }
+  return {};
+}
+
+// What a job that was lost had printed.
+std::string printed_text(const Result& result) {
+  std::string text;
+  for (const auto& chunk : result.output) text += chunk.bytes;
+  return printable(text);
+}
+
 template <typename Number>
 void lower_to(Number& value, Number bound) {
   value = value == Number{} ? bound : std::min(value, bound);
@@ -68,9 +85,15 @@ std::string Service::run(const ClientRequest& client) {
   ++requests_;
   const std::string name = client.language.empty() ? configuration_.language : client.language;
   const auto* entry = catalogue_.find(name);
-  if (entry == nullptr) return catalogue_.unknown_language_text(name);
+  if (entry == nullptr) {
+    log().information("refused: unknown language '%s'", name);
+    return catalogue_.unknown_language_text(name);
+  }
   auto* machine = find_machine(client.machine);
-  if (machine == nullptr) return unknown_machine_text(client.machine);
+  if (machine == nullptr) {
+    log().information("refused: unknown machine '%s'", client.machine);
+    return unknown_machine_text(client.machine);
+  }
 
   Request request;
   request.language = name;
@@ -82,7 +105,10 @@ std::string Service::run(const ClientRequest& client) {
   request.factoid = client.factoid;
   try {
     auto plan = plan_of(guard_, *entry, request);
-    if (auto* reply = std::get_if<ImmediateReply>(&plan)) return reply->text;
+    if (auto* reply = std::get_if<ImmediateReply>(&plan)) {
+      log().information("language=%s answered without a job", name);
+      return reply->text;
+    }
     return run_job(*entry, request, std::move(std::get<Job>(plan)), *machine);
   } catch (const std::exception& e) {
     log().error("language %s: %s", name, std::string(e.what()));
@@ -91,20 +117,27 @@ std::string Service::run(const ClientRequest& client) {
 }
 
 std::string Service::run_job(const CatalogueEntry& entry, const Request& request, Job job, machine::Machine& machine) {
-  const auto missing = machine.missing_tools(entry.language->tools());
+  const auto missing = machine.missing_tools(entry.tools);
   if (!missing.empty()) {
+    log().warning("language=%s machine=%s lacks %s", request.language, machine.name(), missing.front());
     std::string text = "Language '" + request.language + "' needs ";
     for (std::size_t i = 0; i < missing.size(); ++i) text += (i == 0 ? "" : ", ") + missing[i];
     return text + ", which virtual machine '" + machine.name() + "' does not have.";
   }
   fill_limits(configuration_, job.limits);
+  if (const auto flaw = flaw_of(job); !flaw.empty()) {
+    log().warning("language=%s refused: %s", request.language, flaw);
+    return "Invalid request: " + printable(flaw) + "; send shorter or fewer arguments, options and files, without NUL.";
+  }
   const auto begun = Deadline::Clock::now();
   const auto outcome = machine.run(std::move(job));
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - begun).count();
   if (const auto* unavailable = std::get_if<machine::Unavailable>(&outcome)) {
     log().warning("language=%s machine=%s ms=%?d unavailable: %s", request.language, machine.name(), ms,
                   unavailable->why);
-    return "Virtual machine '" + machine.name() + "' is unavailable: " + printable(unavailable->why);
+    const std::string printed = printed_text(unavailable->printed);
+    return printed + (printed.empty() ? "" : "\n ") + "Virtual machine '" + machine.name() +
+           "' is unavailable: " + printable(unavailable->why);
   }
   const auto& result = std::get<Result>(outcome);
   log().information("language=%s machine=%s ms=%?d limit=%s", request.language, machine.name(), ms,
@@ -117,11 +150,12 @@ std::vector<Job> warm_up_jobs(const config::Configuration& configuration, const 
                               plugin::PatientGuard& guard) {
   std::vector<Job> jobs;
   for (const auto& entry : catalogue.entries()) {
-    const std::string name = entry.language->name();
+    const std::string& name = entry.names.front();
     try {
       Request request;
       request.language = name;
-      request.code = entry.language->hello();
+      request.code = guard.call({"language", entry.plugin, "hello"},
+                                [language = entry.language.get()] { return language->hello(); });
       auto plan = plan_of(guard, entry, request);
       if (auto* job = std::get_if<Job>(&plan)) {
         fill_limits(configuration, job->limits);
