@@ -308,7 +308,7 @@ TEST_F(QemuMachine, PassesOnWhatQemuSaid) {
 
 TEST_F(QemuMachine, SaysWhatIsMissingOfItsImage) {
   const std::string text = complaint([&] { make({}, "/nonexistent/image"); });
-  EXPECT_THAT(text, HasSubstr("p.yaml:1:"));
+  EXPECT_THAT(text, HasSubstr("machines.m.image: error:"));
   EXPECT_THAT(text, HasSubstr("/nonexistent/image/vmlinuz"));
 }
 
