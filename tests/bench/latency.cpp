@@ -56,7 +56,7 @@ struct Options {
 };
 
 // A command that runs a bare fork and exec of `sh prog.sh` again and again, and prints the milliseconds of each. Its
-// arguments: how often, and the microseconds of rest in between.
+// arguments: how often, and the microseconds of rest in between; then it does as many without a rest.
 constexpr char exec_floor_source[] = R"(
 #include <fcntl.h>
 #include <stdio.h>
@@ -67,7 +67,8 @@ constexpr char exec_floor_source[] = R"(
 static double now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec * 1e3 + t.tv_nsec / 1e6; }
 int main(int argc, char **argv) {
   (void)argc;
-  for (int i = atoi(argv[1]); i > 0; i--) {
+  int count = atoi(argv[1]);
+  for (int i = 0; i < 2 * count; i++) {
     double begun = now();
     pid_t child = fork();
     if (child == 0) {
@@ -78,7 +79,7 @@ int main(int argc, char **argv) {
     }
     waitpid(child, 0, 0);
     printf("%.4f\n", now() - begun);
-    if (atoi(argv[2]) > 0) usleep(atoi(argv[2]));
+    if (i < count) usleep(atoi(argv[2]));
   }
   return 0;
 }
@@ -244,11 +245,15 @@ class Floor {
     return time;
   }
 
-  std::vector<double> bare_exec(int count, std::chrono::microseconds pause) {
+  std::vector<double> bare_exec(int count) {
     Job job;
     job.files = {{"floor.c", exec_floor_source, 0644}, {"prog.sh", "echo hello\n", 0644}};
     Step compile{"compile", {"gcc", "-O1", "floor.c", "-o", "floor"}, {}, false, When::always};
-    Step run{"run", {"./floor", std::to_string(count), std::to_string(pause.count())}, {}, false, When::after_success};
+    Step run{"run",
+             {"./floor", std::to_string(count), std::to_string(std::chrono::microseconds(rest).count())},
+             {},
+             false,
+             When::after_success};
     job.steps = {compile, run};
     job.limits = {60s, 60s, 1 << 20, 256u << 20, 64, 16u << 20, 64};
     session_.start_job(++last_job_, job);
@@ -259,7 +264,7 @@ class Floor {
     std::istringstream lines(text);
     std::vector<double> times;
     for (double time; lines >> time;) times.push_back(time);
-    if (times.size() != static_cast<std::size_t>(count))
+    if (times.size() != 2 * static_cast<std::size_t>(count))
       throw Error(ErrorCode::internal, "the bare fork and exec said: " + text);
     until<machine::Session::Cleaned>(Deadline::in(5s));
     return times;
@@ -295,12 +300,12 @@ std::string machine_yaml(const std::string& hypervisor, const std::string& trans
 
 std::vector<double> time_requests(Host& host, int count) {
   std::vector<double> times;
-  for (int i = 0; i < count + 5; ++i) {  // the first five warm up
+  for (int i = 0; i < count + 2; ++i) {  // the first two warm up
     std::string reply;
     std::this_thread::sleep_for(rest);
     const double time = milliseconds_of([&] { reply = host.request("-lang=sh echo hello"); });
     if (reply != "hello\n") throw Error(ErrorCode::internal, "a request was answered with: " + reply);
-    if (i >= 5) times.push_back(time);
+    if (i >= 2) times.push_back(time);
   }
   return times;
 }
@@ -320,15 +325,16 @@ ordered_json measure_reverts(Host& host, std::vector<double> plain) {
 // Floor and requests take turns, so that both see the same moods of a shared system.
 ordered_json measure_transport(const Options& options, const fs::path& folder, const std::string& name,
                                const plugin::Registry& plugins, const MachineSettings& settings, ordered_json& memory) {
-  constexpr int rounds = 5;
+  constexpr int rounds = 20;
   const int count = std::max(1, options.count / rounds);
   std::vector<double> echo, exec, tight, jobs, requests;
   const auto transport = plugins.transport(name).create(settings, Settings());
   for (int round = 0; round < rounds; ++round) {
     {
       Floor floor(*transport);
-      for (const double time : floor.bare_exec(count, rest)) exec.push_back(time);
-      for (const double time : floor.bare_exec(count, 0us)) tight.push_back(time);
+      const auto bare = floor.bare_exec(count);
+      exec.insert(exec.end(), bare.begin(), bare.begin() + count);
+      tight.insert(tight.end(), bare.begin() + count, bare.end());
       for (int i = 0; i < count; ++i) echo.push_back(floor.echo());
       for (int i = 0; i < count; ++i) jobs.push_back(floor.job());
     }
