@@ -104,7 +104,8 @@ std::string figure(const json& answer, const char* key, const char* unit) {
   const auto found = answer.find(key);
   if (found == answer.end() || !found->is_number()) return "unknown";
   char text[64];
-  std::snprintf(text, sizeof text, "%.3g %s", found->get<double>(), unit);
+  const double value = found->get<double>();
+  std::snprintf(text, sizeof text, "%.3g %s", value < 0.001 ? 0.0 : value, unit);  // not 1.85e-05
   return text;
 }
 
