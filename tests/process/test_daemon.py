@@ -72,16 +72,18 @@ class CommandLine(Folder):
 
     def test_refuses_to_start_with_a_plugin_that_is_not_there(self):
         path = self.config("machines: {pbot-vm: {hypervisor: qemo}}\n")
-        done = run_host("--config", path, PBOTVM_STATE=os.path.join(self.folder, "s1"))
-        self.assertNotEqual(done.returncode, 0)
-        self.assertIn("qemo", done.stderr)
-        self.assertIn("qemu", done.stderr)
+        for more in ([], ["--check-config"]):
+            done = run_host("--config", path, *more, PBOTVM_STATE=os.path.join(self.folder, "s1"))
+            self.assertEqual(done.returncode, 78)
+            self.assertRegex(done.stderr, r"(?m)^machines\.pbot-vm\.hypervisor: error: ")
+            self.assertIn("did you mean 'qemu'", done.stderr)
 
     def test_refuses_an_unknown_default_language(self):
         path = self.config("machines: {pbot-vm: {hypervisor: none}}\nhost: {language: klingon}\n")
-        done = run_host("--config", path, PBOTVM_STATE=os.path.join(self.folder, "s2"))
-        self.assertEqual(done.returncode, 78)
-        self.assertIn("klingon", done.stderr)
+        for more in ([], ["--check-config"]):
+            done = run_host("--config", path, *more, PBOTVM_STATE=os.path.join(self.folder, "s2"))
+            self.assertEqual(done.returncode, 78)
+            self.assertIn("klingon", done.stderr)
 
 
 class Control(HostAndGuest):

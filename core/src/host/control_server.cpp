@@ -80,7 +80,7 @@ json revert_json(machine::Machine& machine) {
   const auto begun = std::chrono::steady_clock::now();
   machine.revert();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
-  return {{"ok", true}, {"state", machine::state_name(machine.status().state)}, {"seconds", took.count()}};
+  return {{"ok", true}, {"state", machine::state_name(machine::State::ready)}, {"seconds", took.count()}};
 }
 
 json health_json(machine::Machine& machine) {

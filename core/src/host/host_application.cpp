@@ -53,6 +53,16 @@ bool transport_is_possible(const std::string& name, const config::MachineConfigu
   return machine.settings.cid != 0 && std::filesystem::exists("/dev/vhost-vsock");
 }
 
+// Looks a plug-in up that the configuration names: where it cannot be had, the mistake is in the settings.
+template <typename Function>
+decltype(auto) look_up(const std::string& machine, const char* key, Function&& function) {
+  try {
+    return std::forward<Function>(function)();
+  } catch (const Error& e) {
+    throw ConfigurationError("machines." + machine + "." + key, e.what());
+  }
+}
+
 std::vector<machine::NamedTransport> make_transports(const plugin::Registry& plugins,
                                                      const config::MachineConfiguration& configuration) {
   std::vector<machine::NamedTransport> transports;
@@ -64,11 +74,10 @@ std::vector<machine::NamedTransport> make_transports(const plugin::Registry& plu
       continue;
     }
     try {
-      auto& factory = plugins.transport(choice.plugin);
+      auto& factory =
+          look_up(settings.name, "transports", [&]() -> TransportFactory& { return plugins.transport(choice.plugin); });
       transports.push_back({choice.plugin, plugin::guarded({"transport", choice.plugin, "create"},
                                                            [&] { return factory.create(settings, choice.settings); })});
-    } catch (const ConfigurationError&) {
-      throw;
     } catch (const Error& e) {
       // The built-in list is a wish; what the operator wrote is an order.
       if (configuration.transports_named) throw;
@@ -90,7 +99,8 @@ std::unique_ptr<machine::Machine> make_machine(const plugin::Registry& plugins,
   parts.transports = make_transports(plugins, configuration);
   if (settings.heart.kind != Endpoint::Kind::none) {
     const auto& choice = configuration.heartbeat;
-    auto& factory = plugins.transport(choice.plugin);
+    auto& factory =
+        look_up(settings.name, "heartbeat", [&]() -> TransportFactory& { return plugins.transport(choice.plugin); });
     parts.heartbeat = plugin::guarded({"transport", choice.plugin, "create"},
                                       [&] { return factory.create(settings, choice.settings); });
   } else {
@@ -98,7 +108,8 @@ std::unique_ptr<machine::Machine> make_machine(const plugin::Registry& plugins,
                   settings.name);
   }
   const auto& choice = configuration.hypervisor;
-  auto& factory = plugins.hypervisor(choice.plugin);
+  auto& factory =
+      look_up(settings.name, "hypervisor", [&]() -> HypervisorFactory& { return plugins.hypervisor(choice.plugin); });
   parts.hypervisor = plugin::guarded({"hypervisor", choice.plugin, "create"},
                                      [&] { return factory.create(settings, choice.settings); });
   if (!parts.hypervisor->abilities().reverts && configuration.revert != config::RevertPolicy::never) {
@@ -106,6 +117,12 @@ std::unique_ptr<machine::Machine> make_machine(const plugin::Registry& plugins,
                   settings.name, choice.plugin);
   }
   return std::make_unique<machine::Machine>(configuration, std::move(parts), options);
+}
+
+void check_language(const service::Catalogue& catalogue, const config::Configuration& configuration) {
+  if (catalogue.find(configuration.language) == nullptr) {
+    throw ConfigurationError("host.language", catalogue.unknown_language_text(configuration.language));
+  }
 }
 
 service::Catalogue make_catalogue(const plugin::Registry& plugins, const config::Configuration& configuration) {
@@ -123,6 +140,21 @@ service::Catalogue make_catalogue(const plugin::Registry& plugins, const config:
     }
   }
   return service::Catalogue(std::move(entries));
+}
+
+// What can be said of a configuration without touching anything: its plug-ins are there, and so is its language.
+void check_plugins(const config::Configuration& configuration) {
+  const plugin::Registry plugins(configuration.plugins);
+  for (const auto& machine : configuration.machines) {
+    const auto& name = machine.settings.name;
+    for (const auto& choice : machine.transports) {
+      if (!machine.transports_named || !transport_is_possible(choice.plugin, machine)) continue;
+      look_up(name, "transports", [&]() -> TransportFactory& { return plugins.transport(choice.plugin); });
+    }
+    look_up(name, "heartbeat", [&]() -> TransportFactory& { return plugins.transport(machine.heartbeat.plugin); });
+    look_up(name, "hypervisor", [&]() -> HypervisorFactory& { return plugins.hypervisor(machine.hypervisor.plugin); });
+  }
+  check_language(make_catalogue(plugins, configuration), configuration);
 }
 
 void log_refused(const plugin::Registry& plugins) {
@@ -204,6 +236,7 @@ int HostApplication::main(const std::vector<std::string>& arguments) {
     sources_.environment = config::process_environment();
     sources_.install_prefix = install_prefix();
     const auto configuration = config::load(sources_);
+    if (task_ == Task::check_configuration) check_plugins(configuration);
     if (task_ == Task::check_configuration) return std::cout << "the configuration is valid\n", EXIT_OK;
     if (task_ == Task::list_plugins) {
       const plugin::Registry plugins(configuration.plugins);
@@ -231,9 +264,7 @@ int HostApplication::serve(const config::Configuration& configuration) {
   log_refused(plugins);
   plugin::PatientGuard guard;
   const auto catalogue = make_catalogue(plugins, configuration);
-  if (catalogue.find(configuration.language) == nullptr) {
-    throw ConfigurationError("host.language", catalogue.unknown_language_text(configuration.language));
-  }
+  check_language(catalogue, configuration);
   machine::Machine::Options options;
   options.queue_limit = configuration.queue_limit;
   options.queue_timeout = configuration.queue_timeout;
