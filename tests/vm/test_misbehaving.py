@@ -79,6 +79,9 @@ class Misbehaving(VirtualMachine):
         console.expect(rb"looked 1")
         console.close()
 
+    def test_reading_what_is_roots(self):
+        self.assertIn("Permission denied", self.ask_in_time("-lang=sh cat /etc/shadow"))
+
     def test_filling_the_disk(self):
         reply = self.ask_in_time("-lang=sh echo begun; i=0; while head -c 20000000 /dev/zero > f$i; do i=$((i+1)); done; echo full")
         self.assertIn("begun", reply)
