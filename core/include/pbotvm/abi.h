@@ -20,8 +20,8 @@
 #define PBOTVM_EXPORT __attribute__((visibility("default")))
 
 extern "C" {
-/// What a plug-in says of itself before any of its code but this one function runs. All strings are owned by the plug-in
-/// and live as long as it is loaded. Fields are only ever added at the end; `size` tells which are there.
+/// What a plug-in says of itself before any of its code but this one function runs. All strings are owned by the
+/// plug-in and live as long as it is loaded. Fields are only ever added at the end; `size` tells which are there.
 struct PbotvmPluginInfo {
   std::uint32_t size;           ///< sizeof(PbotvmPluginInfo) as the plug-in saw it, bytes
   std::uint16_t abi_major;      ///< must equal the host's

@@ -32,7 +32,8 @@ class PBOTVM_EXPORT Hypervisor {
 
   /// Brings the machine up, from its snapshot where one exists that fits everything it depends on, else by booting.
   /// Returns when the machine runs and its endpoints can be connected to, not when its guest answers. Throws Error with
-  /// the back end's own words and the remedy; may be called again. Where abilities().starts is false: `restored` at once.
+  /// the back end's own words and the remedy; may be called again. Where abilities().starts is false: `restored` at
+  /// once.
   virtual Started start(const Deadline& deadline) = 0;
 
   /// Whether the machine is there right now. Never blocks.
@@ -53,8 +54,8 @@ class PBOTVM_EXPORT Hypervisor {
   virtual void* extension(std::string_view identifier);
 };
 
-/// Made once when its plug-in is loaded; `create` runs at start-up, still with the privileges the host was started with:
-/// what only they can open is opened there and kept. The working directory is STATE by then.
+/// Made once when its plug-in is loaded; `create` runs at start-up, still with the privileges the host was started
+/// with: what only they can open is opened there and kept. The working directory is STATE by then.
 class PBOTVM_EXPORT HypervisorFactory {
  public:
   virtual ~HypervisorFactory();

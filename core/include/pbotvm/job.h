@@ -41,8 +41,8 @@ struct JobFile {
 
 /// One command. It runs in the job's directory as the user `vm`.
 struct Step {
-  std::string label;              ///< "compile", "run": tells a reply which is which
-  std::vector<std::string> argv;  ///< looked up in PATH; never a shell string
+  std::string label;                                             ///< "compile", "run": tells a reply which is which
+  std::vector<std::string> argv;                                 ///< looked up in PATH; never a shell string
   std::vector<std::pair<std::string, std::string>> environment;  ///< added to the clean one
   bool reads_input = false;  ///< gets Job::input as its standard input, otherwise /dev/null
   When when = When::after_success;

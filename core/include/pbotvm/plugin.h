@@ -24,22 +24,22 @@
 #endif
 
 PBOTVM_BEGIN_NAMESPACE
-/// Of the translation unit that asks; "libstdc++;cxx11=1;poco=1.11". Hidden: a plug-in built with default visibility would
-/// otherwise share the text of whichever plug-in was loaded first.
+/// Of the translation unit that asks; "libstdc++;cxx11=1;poco=1.11". Hidden: a plug-in built with default visibility
+/// would otherwise share the text of whichever plug-in was loaded first.
 __attribute__((visibility("hidden"))) inline const char* build_signature() {
-  static const std::string text = std::string(PBOTVM_STDLIB) + ";poco=" + std::to_string((POCO_VERSION >> 24) & 0xff) + "." +
-                                  std::to_string((POCO_VERSION >> 16) & 0xff);
+  static const std::string text = std::string(PBOTVM_STDLIB) + ";poco=" + std::to_string((POCO_VERSION >> 24) & 0xff) +
+                                  "." + std::to_string((POCO_VERSION >> 16) & 0xff);
   return text.c_str();
 }
 PBOTVM_END_NAMESPACE
 
-#define PBOTVM_PLUGIN(kind, name, version, base, factory)                                                    \
-  extern "C" PBOTVM_EXPORT const PbotvmPluginInfo* pbotvm_plugin_info() {                                    \
-    static const PbotvmPluginInfo info = {sizeof(PbotvmPluginInfo), PBOTVM_ABI_MAJOR, PBOTVM_ABI_MINOR,      \
-                                          kind,                     name,             version,               \
-                                          PBOTVM_VERSION,           ::pbotvm::build_signature()};                 \
-    return &info;                                                                                            \
-  }                                                                                                          \
-  POCO_BEGIN_MANIFEST(base)                                                                                  \
-  POCO_EXPORT_CLASS(factory)                                                                                 \
+#define PBOTVM_PLUGIN(kind, name, version, base, factory)                                            \
+  extern "C" PBOTVM_EXPORT const PbotvmPluginInfo* pbotvm_plugin_info() {                            \
+    static const PbotvmPluginInfo info = {                                                           \
+        sizeof(PbotvmPluginInfo), PBOTVM_ABI_MAJOR,           PBOTVM_ABI_MINOR, kind, name, version, \
+        PBOTVM_VERSION,           ::pbotvm::build_signature()};                                      \
+    return &info;                                                                                    \
+  }                                                                                                  \
+  POCO_BEGIN_MANIFEST(base)                                                                          \
+  POCO_EXPORT_CLASS(factory)                                                                         \
   POCO_END_MANIFEST

@@ -15,8 +15,8 @@
 
 PBOTVM_BEGIN_NAMESPACE
 
-/// A mistake in something the operator wrote. what() is "FILE:LINE:COLUMN: error: found, accepted, nearest known key", or
-/// "NAME: error: ..." for an environment variable. Leads to exit status 78 at start-up.
+/// A mistake in something the operator wrote. what() is "FILE:LINE:COLUMN: error: found, accepted, nearest known key",
+/// or "NAME: error: ..." for an environment variable. Leads to exit status 78 at start-up.
 class PBOTVM_EXPORT ConfigurationError : public Error {
  public:
   ConfigurationError(const std::string& position, const std::string& problem);

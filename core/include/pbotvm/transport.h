@@ -43,13 +43,14 @@ class PBOTVM_EXPORT SignsOfLife {
   virtual void reset() = 0;
 };
 
-/// Made once when its plug-in is loaded; `create` runs at start-up, still with the privileges the host was started with.
+/// Made once when its plug-in is loaded; `create` runs at start-up, still with the privileges the host was started
+/// with.
 class PBOTVM_EXPORT TransportFactory {
  public:
   virtual ~TransportFactory();
 
-  /// `settings` is the transport's own map (empty where it was named by a plain word). Throws ConfigurationError on a key
-  /// or value that it does not know.
+  /// `settings` is the transport's own map (empty where it was named by a plain word). Throws ConfigurationError on a
+  /// key or value that it does not know.
   virtual std::unique_ptr<Transport> create(const MachineSettings& machine, const Settings& settings) = 0;
 };
 
