@@ -7,3 +7,19 @@ function(add_pbotvm_test name)
   target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} GTest::gmock GTest::gtest_main)
   gtest_discover_tests(${name} TEST_PREFIX "unit." PROPERTIES LABELS unit TIMEOUT 60 DISCOVERY_TIMEOUT 60)
 endfunction()
+
+# add_pbotvm_scripts(LABEL TIMEOUT) hands every test_*.py of this folder to ctest as LABEL.NAME, one entry a file, so that they
+# run side by side.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+function(add_pbotvm_scripts label timeout)
+  file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/test_*.py)
+  foreach(script ${scripts})
+    get_filename_component(name ${script} NAME_WE)
+    string(REPLACE test_ ${label}. name ${name})
+    add_test(NAME ${name} COMMAND ${Python3_EXECUTABLE} -B ${script})
+    set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout} ENVIRONMENT
+      "PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/lib;PBOTVM_TEST_BUILD=${CMAKE_BINARY_DIR}")
+    list(APPEND names ${name})
+  endforeach()
+  set(PBOTVM_SCRIPT_TESTS ${names} PARENT_SCOPE)
+endfunction()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-#include "../../../transports/serial/tests/loaded_factory.h"
+#include "../../../transports/tests/loaded_factory.h"
 #include "pbotvm/hypervisor.h"
 
 #include <gtest/gtest.h>

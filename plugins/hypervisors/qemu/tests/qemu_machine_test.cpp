@@ -23,7 +23,7 @@
 #include <fstream>
 #include <set>
 
-#include "../../../transports/serial/tests/loaded_factory.h"
+#include "../../../transports/tests/loaded_factory.h"
 #include "pbotvm/hypervisor.h"
 #include "temporary_directory.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-#include "../../serial/tests/listener.h"
-#include "../../serial/tests/loaded_factory.h"
+#include "../../tests/listener.h"
+#include "../../tests/loaded_factory.h"
 #include "../heartbeat_reader.h"
 
 #include <gmock/gmock.h>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 
+// What every transport over a plain stream must do. Each plug-in builds it for itself, with SUITE (the tests' name),
+// NAME (the plug-in's), LINE (the member of MachineSettings that it connects to) and KEY (that setting's name).
+
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,8 +11,8 @@
 #include <chrono>
 #include <filesystem>
 
-#include "../../serial/tests/listener.h"
-#include "../../serial/tests/loaded_factory.h"
+#include "listener.h"
+#include "loaded_factory.h"
 #include "pbotvm/transport.h"
 
 namespace pbotvm::testing {
@@ -22,7 +25,7 @@ std::unique_ptr<Transport> make(const Endpoint& endpoint, const std::string& set
   static const auto factory = load_factory<TransportFactory>(PLUGIN_FILE);
   MachineSettings machine;
   machine.name = "m";
-  machine.virtio_serial = endpoint;
+  machine.LINE = endpoint;
   return factory->create(machine, Settings::parse(settings, "test.yaml"));
 }
 
@@ -36,7 +39,7 @@ std::string complaint(Call call) {
   return "no complaint";
 }
 
-TEST(VirtioSerialTransport, CarriesBytesBothWaysOverTcp) {
+TEST(SUITE, CarriesBytesBothWaysOverTcp) {
   const Listener line = Listener::tcp();
   const UniqueFd host = make(line.endpoint)->connect(Deadline::in(5s));
   const UniqueFd guest = line.accept();
@@ -46,7 +49,7 @@ TEST(VirtioSerialTransport, CarriesBytesBothWaysOverTcp) {
   EXPECT_EQ("pong", read_some(host.get()));
 }
 
-TEST(VirtioSerialTransport, DescriptorIsNonBlockingCloseOnExecAndWithoutDelay) {
+TEST(SUITE, DescriptorIsNonBlockingCloseOnExecAndWithoutDelay) {
   const Listener line = Listener::tcp();
   const UniqueFd host = make(line.endpoint)->connect(Deadline::in(5s));
   EXPECT_TRUE(::fcntl(host.get(), F_GETFL) & O_NONBLOCK);
@@ -57,9 +60,9 @@ TEST(VirtioSerialTransport, DescriptorIsNonBlockingCloseOnExecAndWithoutDelay) {
   EXPECT_NE(0, nodelay);
 }
 
-TEST(VirtioSerialTransport, ConnectsToAUnixSocket) {
+TEST(SUITE, ConnectsToAUnixSocket) {
   const std::string path =
-      std::filesystem::temp_directory_path() / ("pbotvm-virtio-serial-" + std::to_string(::getpid()) + ".sock");
+      std::filesystem::temp_directory_path() / ("pbotvm-" NAME "-" + std::to_string(::getpid()) + ".sock");
   const Listener line = Listener::unix_socket(path);
   const UniqueFd host = make(line.endpoint)->connect(Deadline::in(5s));
   const UniqueFd guest = line.accept();
@@ -68,7 +71,7 @@ TEST(VirtioSerialTransport, ConnectsToAUnixSocket) {
   EXPECT_EQ("x", read_some(host.get()));
 }
 
-TEST(VirtioSerialTransport, ConnectsAgainAfterNobodyListened) {
+TEST(SUITE, ConnectsAgainAfterNobodyListened) {
   Listener line = Listener::tcp();
   const auto transport = make(line.endpoint);
   line.socket.reset();
@@ -83,24 +86,24 @@ TEST(VirtioSerialTransport, ConnectsAgainAfterNobodyListened) {
   EXPECT_TRUE(make(other.endpoint)->connect(Deadline::in(5s)));
 }
 
-TEST(VirtioSerialTransport, SaysWhereItLeads) {
+TEST(SUITE, SaysWhereItLeads) {
   EXPECT_EQ("127.0.0.1:4711", make(Endpoint::tcp("127.0.0.1", 4711))->description());
 }
 
-TEST(VirtioSerialTransport, KnowsNoExtension) {
+TEST(SUITE, KnowsNoExtension) {
   EXPECT_EQ(nullptr, make(Endpoint::tcp("127.0.0.1", 4711))->extension(SignsOfLife::identifier));
 }
 
-TEST(VirtioSerialTransport, RefusesAKeyThatItDoesNotKnowWithItsPosition) {
+TEST(SUITE, RefusesAKeyThatItDoesNotKnowWithItsPosition) {
   const Endpoint endpoint = Endpoint::tcp("127.0.0.1", 1);
-  const std::string text = complaint([&] { make(endpoint, "{plugin: virtio-serial, speed: 9600}"); });
+  const std::string text = complaint([&] { make(endpoint, "{plugin: " NAME ", speed: 9600}"); });
   EXPECT_THAT(text, HasSubstr("test.yaml:1:"));
   EXPECT_THAT(text, HasSubstr("speed"));
 }
 
-TEST(VirtioSerialTransport, RefusesAMachineWithoutSuchALine) {
+TEST(SUITE, RefusesAMachineWithoutSuchALine) {
   const std::string text = complaint([] { make(Endpoint{}); });
-  EXPECT_THAT(text, HasSubstr("machines.m.virtio_serial"));
+  EXPECT_THAT(text, HasSubstr("machines.m." KEY));
   EXPECT_THAT(text, HasSubstr("test.yaml:1:"));
 }
 
