@@ -35,7 +35,10 @@ Conversation::Conversation(EventLoop& loop, const Containment& containment, Jobs
       jobs_(jobs),
       on_closed_(std::move(closed)),
       line_(loop, std::move(fd), kind, std::move(name),
-            {[this](Frame&& frame) { on_frame(std::move(frame)); }, [this] { on_room(); }, [this] { on_closed(); }}) {}
+            {.on_frame = [this](Frame&& frame) { on_frame(std::move(frame)); },
+             .on_text = nullptr,
+             .on_room = [this] { on_room(); },
+             .on_closed = [this] { on_closed(); }}) {}
 
 Conversation::~Conversation() {
   jobs_.abandon_all(*this);
@@ -74,6 +77,8 @@ void Conversation::on_hello(const Frame& frame) {
   open_ = true;
   nonce_ = frame.nonce;
   set_system(hello);
+  jobs_.set_slots(hello.slots);
+  jobs_.set_network(hello.network);
   send(FrameType::welcome, 0, protocol::encode(welcome(hello)));
 }
 
@@ -90,7 +95,7 @@ protocol::Welcome Conversation::welcome(const protocol::Hello& hello) const {
   protocol::Welcome welcome;
   welcome.version = PBOTVM_VERSION;
   welcome.containment = containment_.pieces();
-  welcome.slots = Jobs::slots;
+  welcome.slots = jobs_.slots();
   for (const auto& tool : hello.tools) {
     if (have_tool(tool)) welcome.tools.push_back(tool);
   }

@@ -62,7 +62,7 @@ std::string HeartbeatLine::figures() const {
   text += "memory_available_kb " + std::to_string(number_behind(memory, "MemAvailable", 0)) + "\n";
   text += "jobs_served " + std::to_string(jobs_.served()) + "\n";
   text += "slots_used " + std::to_string(jobs_.running()) + "\n";
-  text += "slots " + std::to_string(Jobs::slots) + "\n";
+  text += "slots " + std::to_string(jobs_.slots()) + "\n";
   return text + ":END\n";
 }
 

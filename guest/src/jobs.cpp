@@ -9,7 +9,6 @@ namespace pbotvm::guest {
 namespace {
 
 constexpr std::size_t spare_memory = 512 * 1024;  // bytes of freed memory that are kept
-constexpr std::size_t sandboxes_wanted = Jobs::slots + 1;
 
 }  // namespace
 
@@ -18,7 +17,19 @@ Jobs::Jobs(EventLoop& loop, const Containment& containment) : loop_(loop), conta
 }
 
 bool Jobs::full() const {
-  return std::count_if(runs_.begin(), runs_.end(), [](const auto& run) { return run->live(); }) >= slots;
+  return std::count_if(runs_.begin(), runs_.end(), [](const auto& run) { return run->live(); }) >= slots_;
+}
+
+void Jobs::set_slots(std::uint32_t slots) {
+  slots_ = slots;
+  loop_.when_idle([this] { refill(); });
+}
+
+void Jobs::set_network(bool network) {
+  if (network_ == network) return;
+  network_ = network;
+  while (!ready_.empty()) bury(take(ready_, ready_.front().get()), nullptr);
+  loop_.when_idle([this] { refill(); });
 }
 
 JobRun* Jobs::find(const JobOwner& owner, std::uint32_t id) {
@@ -67,7 +78,7 @@ std::size_t Jobs::occupied() const {
 }
 
 void Jobs::refill() {
-  if (may_make() && ready_.size() + occupied() < sandboxes_wanted) make_sandbox();
+  if (may_make() && ready_.size() + occupied() < slots_ + 1) make_sandbox();
 }
 
 void Jobs::make_sandbox() {

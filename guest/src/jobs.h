@@ -10,12 +10,17 @@
 namespace pbotvm::guest {
 
 /// All jobs of all conversations, and the sandboxes: one more than there are slots, so that the next job finds one
-/// ready while the last one's is made as new.
+/// ready while the last one's is made as new. The host that opened the last conversation says how many slots it wants.
 class Jobs {
  public:
   Jobs(EventLoop& loop, const Containment& containment);
 
-  static constexpr std::uint32_t slots = 1;  ///< jobs at one time
+  /// Jobs at one time. More of them are made ready when this program is idle.
+  std::uint32_t slots() const { return slots_; }
+  void set_slots(std::uint32_t slots);
+
+  /// Whether jobs use the machine's own network. Sandboxes that were made with the other are thrown away.
+  void set_network(bool network);
 
   bool full() const;
   JobRun* find(const JobOwner& owner, std::uint32_t id);
@@ -55,6 +60,8 @@ class Jobs {
   std::list<std::unique_ptr<JobRun>> runs_;
   Sandboxes making_, ready_;
   Sandboxes ending_;  // and those whose end could not be proven
+  std::uint32_t slots_ = 1;
+  bool network_ = false;
   std::uint64_t served_ = 0;
 };
 

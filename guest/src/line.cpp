@@ -29,6 +29,7 @@ Line::Line(EventLoop& loop, UniqueFd fd, LineKind kind, std::string name, Events
       idle_(loop, [this] { reader_.reset(); }),
       gather_(loop, [this] { flush_later(); }),
       recheck_(loop, [this] { read_frames(); }) {
+  if (events_.on_text) reader_.keep_skipped();
   watch();
 }
 
@@ -57,11 +58,7 @@ void Line::read_frames() {
   Reading reading;
   while ((reading = read_some()) == Reading::some) {
     any = true;
-    while (auto frame = reader_.next()) {
-      events_.on_frame(std::move(*frame));
-      if (!*alive || closed_) return;
-      if (paused_) break;
-    }
+    if (!hand_on()) return;
     if (paused_) break;
   }
   if (reading == Reading::end) {
@@ -77,6 +74,23 @@ void Line::read_frames() {
   }
 }
 
+// What was read, as far as it is whole and reading is not paused. False when this object is not to be used any more.
+bool Line::hand_on() {
+  const auto alive = alive_;
+  while (!paused_) {
+    auto frame = reader_.next();
+    if (events_.on_text) {
+      const std::string text = reader_.take_skipped();
+      if (!text.empty()) events_.on_text(text);
+      if (!*alive || closed_) return false;
+    }
+    if (!frame) return true;
+    events_.on_frame(std::move(*frame));
+    if (!*alive || closed_) return false;
+  }
+  return true;
+}
+
 Line::Reading Line::read_some() {
   char bytes[read_at_once];
   const auto size = read(fd_.get(), bytes, sizeof bytes);
@@ -90,7 +104,8 @@ Line::Reading Line::read_some() {
 void Line::on_host_left() {
   reader_.reset();
   out_.clear();
-  sent_ = next_frame_ = 0;
+  ends_.clear();
+  sent_ = begin_ = 0;
   if (kind_ == LineKind::connection) {
     closed_ = true;
     watch_.reset();
@@ -105,12 +120,22 @@ void Line::on_host_left() {
 void Line::send(protocol::FrameType type, std::uint32_t job, std::uint64_t nonce, std::string_view message) {
   if (closed_) return;
   protocol::append_message(out_, type, job, nonce, message);
+  ends_.push_back(out_.size());
   if (type != protocol::FrameType::output || unsent() >= gather_limit) return flush_later();
   if (!gather_.active()) gather_.set(gather_time);
 }
 
+void Line::send_text(std::string_view text) {
+  if (closed_) return;
+  out_.append(text);
+  ends_.push_back(out_.size());
+  flush_later();
+}
+
 void Line::drop_unsent() {
-  out_.resize(std::max(next_frame_, sent_));
+  const bool begun = sent_ > begin_;
+  ends_.resize(begun ? 1 : 0);
+  out_.resize(begun ? ends_.front() : begin_);
 }
 
 std::size_t Line::room() const {
@@ -126,11 +151,7 @@ void Line::pause(bool paused) {
   // What was read before the pause, and what came to an edge-triggered line meanwhile, tells of itself no more.
   loop_.at_end_of_round([this, alive = alive_] {
     if (!*alive || paused_ || closed_) return;
-    while (auto frame = reader_.next()) {
-      events_.on_frame(std::move(*frame));
-      if (!*alive || closed_ || paused_) return;
-    }
-    read_frames();
+    if (hand_on() && !paused_) read_frames();
   });
 }
 
@@ -157,10 +178,11 @@ void Line::flush() {
     }
     sent_ += static_cast<std::size_t>(size);
   }
-  while (next_frame_ < sent_) next_frame_ += protocol::frame_size(out_, next_frame_);
+  for (; !ends_.empty() && ends_.front() <= sent_; ends_.pop_front()) begin_ = ends_.front();
   if (sent_ == out_.size() || sent_ >= output_held) {
     out_.erase(0, sent_);
-    next_frame_ -= sent_;
+    for (auto& end : ends_) end -= sent_;
+    begin_ -= std::min(begin_, sent_);
     sent_ = 0;
   }
   if (!closed_ && kind_ != LineKind::virtio_serial) watch();

@@ -4,6 +4,7 @@
 // One byte stream to a host, with the frames on it.
 
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,6 +25,8 @@ class Line {
  public:
   struct Events {
     std::function<void(protocol::Frame&&)> on_frame;
+    /// Bytes that belong to no frame: the other dialect, or garbage.
+    std::function<void(std::string_view)> on_text;
     std::function<void()> on_room;    ///< room() has grown
     std::function<void()> on_closed;  ///< connection: it may be destroyed in the same round; virtio: the host left
   };
@@ -39,6 +42,9 @@ class Line {
   /// Leaves at the end of this round; output may wait a few milliseconds for more of it.
   void send(protocol::FrameType type, std::uint32_t job, std::uint64_t nonce, std::string_view message);
 
+  /// The other dialect's way: bytes that are no frame. They leave at the end of this round.
+  void send_text(std::string_view text);
+
   /// Forgets what was not sent yet, but for the rest of a frame that is already on its way.
   void drop_unsent();
 
@@ -53,6 +59,7 @@ class Line {
  private:
   void on_events(std::uint32_t events);
   void read_frames();
+  bool hand_on();
   enum class Reading { some, nothing, end };
   Reading read_some();
   void on_host_left();
@@ -68,8 +75,9 @@ class Line {
   Events events_;
   protocol::FrameReader reader_;
   std::string out_;
-  std::size_t sent_ = 0;        // of out_
-  std::size_t next_frame_ = 0;  // where in out_ the first frame begins of which nothing was sent
+  std::size_t sent_ = 0;          // of out_
+  std::deque<std::size_t> ends_;  // in out_, of each message that is not wholly sent
+  std::size_t begin_ = 0;         // in out_, of the first of them
   bool flush_asked_ = false, blocked_ = false, paused_ = false, closed_ = false;
   Timer idle_, gather_, recheck_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // shared with tasks that may outlive the line

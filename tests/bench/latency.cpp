@@ -28,7 +28,7 @@
 #include <sstream>
 #include <thread>
 
-#include "machine/session.h"
+#include "machine/frame_session.h"
 #include "pbotvm/error.h"
 #include "plugin/registry.h"
 
@@ -238,7 +238,7 @@ class Floor {
     job.limits = {10s, 10s, 1 << 18, 256u << 20, 64, 16u << 20, 64};
     std::this_thread::sleep_for(rest);
     const double time = milliseconds_of([&] {
-      session_.start_job(++last_job_, job);
+      session_.start_job(++last_job_, job, {});
       if (!until<machine::Session::Ended>(Deadline::in(15s))) throw Error(ErrorCode::timed_out, "a job did not end");
     });
     until<machine::Session::Cleaned>(Deadline::in(5s));
@@ -256,7 +256,7 @@ class Floor {
              When::after_success};
     job.steps = {compile, run};
     job.limits = {60s, 60s, 1 << 20, 256u << 20, 64, 16u << 20, 64};
-    session_.start_job(++last_job_, job);
+    session_.start_job(++last_job_, job, {});
     const auto ended = until<machine::Session::Ended>(Deadline::in(90s));
     if (!ended) throw Error(ErrorCode::timed_out, "the bare fork and exec did not end");
     std::string text;
@@ -286,7 +286,7 @@ class Floor {
     return std::nullopt;
   }
 
-  machine::Session session_;
+  machine::FrameSession session_;
   std::deque<machine::Session::Event> pending_;
   std::uint32_t last_job_ = 0;
 };

@@ -288,7 +288,7 @@ TEST_F(ConfigurationTest, NamesTheNearestKeyAtEveryLevel) {
   EXPECT_EQ(
       file_failure("machines:\n  pbot-vm:\n    serail: 1\n"),
       "FILE:3:5: error: unknown key 'serail', accepted are domain, serial, heart, virtio_serial, image, heartbeat, "
-      "cid, vport, revert, snapshot, hypervisor, transports, protocol; did you mean 'serial'?");
+      "cid, vport, revert, snapshot, hypervisor, transports, protocol, slots, network; did you mean 'serial'?");
 }
 
 TEST_F(ConfigurationTest, SaysWhatIsAcceptedInsteadOfAWrongValue) {
@@ -321,14 +321,16 @@ TEST_F(ConfigurationTest, ChecksTheValuesOfAMachine) {
       of("serial: abc"),
       "FILE:3:13: error: found 'abc'; accepted are a port from 1 to 65535 on 127.0.0.1, ADDRESS:PORT, [IPV6]:PORT, "
       "unix:PATH, or 0 for none");
-  EXPECT_EQ(of("cid: 2"),
-            "FILE:3:10: error: found '2', which is reserved; 0 for none or a number from 3 on is accepted");
+  EXPECT_EQ(
+      of("cid: 2"),
+      "FILE:3:10: error: found '2', which is reserved; 0 for none, 1 for this system itself (vsock loopback) or a "
+      "number from 3 on is accepted");
   EXPECT_EQ(
       of("revert: on_fault"),
       "FILE:3:13: error: found 'on_fault', accepted are never, on-doubt, on-fault, always; did you mean 'on-fault'?");
-  EXPECT_EQ(of("protocol: pbot"),
-            "FILE:3:15: error: found 'pbot', which is not available in this version, accepted is frames");
-  EXPECT_EQ(of("protocol: frame"), "FILE:3:15: error: found 'frame', accepted are frames; did you mean 'frames'?");
+  EXPECT_EQ(of("protocol: frame"),
+            "FILE:3:15: error: found 'frame', accepted are frames, pbot; did you mean 'frames'?");
+  EXPECT_EQ(of("slots: 0"), "FILE:3:12: error: found '0', a whole number from 1 to 64 is accepted");
   EXPECT_EQ(of("transports: [serial, vsock, serial]"),
             "FILE:3:33: error: duplicate name 'serial', each is accepted once");
   EXPECT_EQ(of("transports: [{speed: 3}]"),
@@ -474,7 +476,7 @@ TEST_F(ConfigurationTest, NamesTheOptionThatIsWrong) {
 
 TEST(SettingsTableTest, SaysEverythingOfEverySetting) {
   const auto rows = settings_table();
-  EXPECT_EQ(rows.size(), 29u);
+  EXPECT_EQ(rows.size(), 31u);
   for (const auto& row : rows) {
     EXPECT_FALSE(row.type.empty()) << row.yaml;
     EXPECT_FALSE(row.fallback.empty()) << row.yaml;

@@ -24,7 +24,7 @@ enum class When {
 /// sends the job, and lowers what exceeds its own settings.
 struct Limits {
   std::chrono::milliseconds wall{0};  ///< for the whole job, from its first step
-  std::chrono::milliseconds cpu{0};   ///< processor time of one process
+  std::chrono::milliseconds cpu{0};   ///< processor time of one step, all its processes together
   std::uint64_t output = 0;           ///< bytes of both streams of all steps together
   std::uint64_t memory = 0;           ///< bytes, with what the job writes to its directory and /tmp
   std::uint32_t processes = 0;        ///< processes and threads at one time
@@ -34,7 +34,7 @@ struct Limits {
 
 /// A file to be written before the first step.
 struct JobFile {
-  std::string path;     ///< relative to the job's directory, no "..", at most 255 bytes
+  std::string path;     ///< relative to the job's directory, no "..", at most 4095 bytes, 255 between two slashes
   std::string content;  ///< binary
   unsigned mode = 0644;
 };
@@ -48,11 +48,24 @@ struct Step {
   When when = When::after_success;
 };
 
+/// Which files are taken back when the last step has ended. Only regular files below the job's directory, never through
+/// a link; what exceeds a bound is named in Result::left_behind instead.
+struct Collection {
+  /// Relative paths in which `*`, `?` and `[...]` stand for characters other than '/', and a part `**` for any number
+  /// of parts. None: nothing is taken back.
+  std::vector<std::string> patterns;
+  std::uint32_t files = 0;  ///< at most so many; 0: the host's default
+  std::uint64_t bytes = 0;  ///< all together; 0: the host's default
+};
+
 struct Job {
+  std::string language;  ///< its name as the client wrote it; filled in by the host
   std::vector<JobFile> files;
-  std::vector<Step> steps;  ///< at least one
-  std::string input;        ///< standard input of the steps that read it, binary
+  std::vector<std::string> directories;  ///< made before the first step, beside those that the files need
+  std::vector<Step> steps;               ///< at least one
+  std::string input;                     ///< standard input of the steps that read it, binary
   Limits limits;
+  Collection collection;
 };
 
 /// Which bound ended a job, or was met by it.
@@ -85,13 +98,24 @@ struct StepResult {
   std::string error;  ///< not empty: the command could not be started, and why
   std::chrono::microseconds wall{0}, user{0}, system{0};
   std::uint64_t peak_memory = 0;  ///< bytes, of the job so far
+  Limit limit = Limit::none;      ///< the bound that this step met
+  std::uint64_t bytes_cut = 0;    ///< of its output, read and thrown away
+};
+
+/// A file that asked to be taken back and was not.
+struct LeftBehind {
+  std::string path;
+  std::string why;
 };
 
 /// What happened. Steps that were not run do not appear.
 struct Result {
   std::vector<StepResult> steps;
   std::vector<OutputChunk> output;
-  Limit limit = Limit::none;
+  std::vector<JobFile> files;  ///< that Job::collection asked for, by path
+  std::vector<LeftBehind> left_behind;
+  Limit limit = Limit::none;       ///< the first that struck
+  std::uint64_t bytes_cut = 0;     ///< of the output of all steps
   std::uint64_t output_limit = 0;  ///< what the job was allowed, bytes
 };
 

@@ -13,9 +13,10 @@ constexpr std::uint64_t most_output = 1024 * mib;         // bytes; the host kee
 constexpr std::uint64_t most_memory = 1024 * 1024 * mib;  // bytes
 constexpr std::uint64_t most_file = 1024 * 1024 * mib;    // bytes
 constexpr std::int64_t most_waiting = 100'000;
+constexpr std::int64_t most_slots = 64;  // as docs/protocol.md bounds them
 constexpr std::int64_t most_processes = 100'000;
 // Context ids 0 to 2 and the highest number have a meaning of their own, vsock(7).
-constexpr std::int64_t first_cid = 3, last_cid = 0xfffffffe;
+constexpr std::int64_t local_cid = 1, first_cid = 3, last_cid = 0xfffffffe;
 constexpr const char* language_characters = "abcdefghijklmnopqrstuvwxyz0123456789+#_.-";
 
 const std::string an_endpoint = "port, ADDRESS:PORT, unix:PATH, or 0 for none";
@@ -42,9 +43,10 @@ void set_log_level(C& c, const Given& g) {
 
 void set_cid(M& m, const Given& g) {
   const std::int64_t cid = g.value.integer(0, last_cid);
-  if (cid != 0 && cid < first_cid)
+  if (cid != 0 && cid != local_cid && cid < first_cid)
     g.value.fail("found '" + std::to_string(cid) +
-                 "', which is reserved; 0 for none or a number from 3 on is accepted");
+                 "', which is reserved; 0 for none, 1 for this system itself (vsock loopback) or a number from 3 on is "
+                 "accepted");
   m.settings.cid = static_cast<std::uint32_t>(cid);
 }
 
@@ -57,10 +59,7 @@ void set_revert(M& m, const Given& g) {
 }
 
 void set_protocol(M& m, const Given& g) {
-  if (g.value.is_scalar() && g.value.text() == "pbot")
-    g.value.fail("found 'pbot', which is not available in this version, accepted is frames");
-  choice(g.value, {"frames"});
-  m.protocol = Dialect::frames;
+  m.protocol = static_cast<Dialect>(choice(g.value, {"frames", "pbot"}));
 }
 
 // Another source may choose another plug-in by its name; what a lower one says of a plug-in of that name stays with it.
@@ -275,7 +274,27 @@ std::vector<Row> machine_rows() {
        "in order of preference, each falling back to the next (environment: comma-separated)",
        {},
        set_transports},
-      {"machines.NAME.protocol", {}, "frames", "frames", "what the guest speaks", {}, set_protocol},
+      {"machines.NAME.protocol",
+       {},
+       "frames or pbot",
+       "frames",
+       "what the guest speaks: this project's frames, or only the original's JSON lines",
+       {},
+       set_protocol},
+      {"machines.NAME.slots",
+       {"PBOTVM_SLOTS"},
+       "number",
+       "4",
+       "jobs that run on it at one time; one where it is reverted after every job, or speaks the original's dialect",
+       {},
+       [](M& m, const Given& g) { m.slots = static_cast<std::uint32_t>(g.value.integer(1, most_slots)); }},
+      {"machines.NAME.network",
+       {"PBOTVM_NETWORK"},
+       "true or false",
+       "false",
+       "jobs use the guest's own network; otherwise they find an empty one",
+       {},
+       [](M& m, const Given& g) { m.network = g.value.boolean(); }},
   };
 }
 

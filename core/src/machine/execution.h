@@ -2,6 +2,8 @@
 #pragma once
 
 #include <condition_variable>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -19,35 +21,87 @@ struct Unavailable {
   Result printed{};  ///< what it had printed until it was lost
 };
 
-using Outcome = std::variant<Result, Unavailable>;
+/// The reply of a guest that words it itself (protocol pbot).
+struct GuestReply {
+  std::string text;
+};
+
+using Outcome = std::variant<Result, Unavailable, GuestReply>;
+
+/// What a client hears of its job while it runs, in this order.
+struct Begun {};
+using Progress = std::variant<Begun, OutputChunk, StepResult>;
 
 /// One job on its way: waits in a queue, runs, ends. The client's thread waits on it, the machine's thread moves it on.
 /// Shared by the two (shared_ptr), because a client that gives up waiting leaves while the queue still holds it.
 class Execution {
  public:
-  Execution(Job job, Deadline queue_deadline);
+  struct Options {
+    bool progress = false;    ///< next() is used, not only wait()
+    bool more_input = false;  ///< Job::input is followed by add_input() and, at last, end_input()
+  };
+
+  Execution(Job job, Deadline queue_deadline) : Execution(std::move(job), queue_deadline, Options()) {}
+  Execution(Job job, Deadline queue_deadline, Options options);
 
   const Job& job() const { return job_; }
+  const Options& options() const { return options_; }
 
-  /// Client: waits until the job ended, or until the queue deadline passed before it was begun: `none` then, and the
-  /// job will never run.
+  // ---- the client's side; each may be called until the outcome was taken
+
+  /// Waits until the job ended, or until the queue deadline passed before it was begun: `none` then, and the job will
+  /// never run.
   std::optional<Outcome> wait();
+
+  /// Waits for what comes next: progress, in order, and the outcome as the last. `Nothing` when `patience` passed
+  /// first: to be called again. `GivenUp` as wait()'s `none`.
+  struct Nothing {};
+  struct GivenUp {};
+  using Next = std::variant<Nothing, GivenUp, Progress, Outcome>;
+  Next next(const Deadline& patience);
+
+  /// The client wants it no more: it ends soon, as cancelled; one that still waits is given up.
+  void cancel();
+
+  void add_input(std::string_view bytes);
+  void end_input();
 
   /// Whether its client still waits for it to be begun.
   bool waiting() const;
 
-  /// Machine: takes it out of the waiting state; false when the client has given up.
-  bool begin();
+  // ---- the machine's side
 
-  /// Machine: the end, in any state. Only the first one counts.
+  /// Takes it out of the waiting state; false when the client has given up. `on_change` is called, without the lock and
+  /// by the client's thread, after cancel(), add_input() and end_input().
+  bool begin(std::function<void()> on_change = nullptr);
+
+  void report(Progress progress);
+
+  /// The end, in any state. Only the first one counts.
   void finish(Outcome outcome);
 
+  bool cancelled() const;
+
+  /// Input that came since the last call, and whether that is all of it.
+  struct Input {
+    std::string bytes;
+    bool whole = false;
+  };
+  Input take_input();
+
  private:
+  void changed_by_client(std::unique_lock<std::mutex>& lock);
+
   const Job job_;
   const Deadline queue_deadline_;
+  const Options options_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   enum class State { waiting, running, ended, given_up } state_ = State::waiting;
+  std::function<void()> on_change_;
+  std::deque<Progress> progress_;
+  Input input_;
+  bool cancelled_ = false;
   std::optional<Outcome> outcome_;
 };
 

@@ -10,6 +10,7 @@
 #include <numeric>
 #include <utility>
 
+#include "machine/frame_session.h"
 #include "pbotvm/error.h"
 #include "plugin/guard.h"
 
@@ -114,9 +115,18 @@ void Machine::shut_down() {
 }
 
 Outcome Machine::run(Job job) {
-  auto execution = std::make_shared<Execution>(std::move(job), Deadline::in(options_.queue_timeout));
-  queue_.push(execution);
+  const auto execution = submit(std::move(job), {});
   if (auto outcome = execution->wait()) return std::move(*outcome);
+  return no_slot_in_time();
+}
+
+std::shared_ptr<Execution> Machine::submit(Job job, const Execution::Options& options) {
+  auto execution = std::make_shared<Execution>(std::move(job), Deadline::in(options_.queue_timeout), options);
+  queue_.push(execution);
+  return execution;
+}
+
+Unavailable Machine::no_slot_in_time() const {
   const auto now = status();
   const bool up = now.state == State::ready || now.state == State::leased;
   return Unavailable{(up ? std::string("busy") : "it is " + std::string(state_name(now.state))) +
@@ -362,7 +372,7 @@ void Machine::converse(const Deadline& deadline, bool guest_is_up) {
       try {
         // After a revert the stream is often still there: the new hello's nonce tells old words from new ones.
         if (!session_ || session_name_ != transport.name) open_transport(transport);
-        session_->hello(options_.tools);
+        session_->hello({options_.tools, configuration_.slots, configuration_.network});
         if (await_welcome(deadline, guest_is_up)) return;
         problem = transport.transport->description() + ": the guest does not answer";
       } catch (const Error& e) {
@@ -384,9 +394,10 @@ void Machine::converse(const Deadline& deadline, bool guest_is_up) {
 }
 
 void Machine::open_transport(NamedTransport& transport) {
-  session_.emplace(plugin::guarded({"transport", transport.name, "connect"},
-                                   [&] { return transport.transport->connect(Deadline::in(2s)); }),
-                   transport.transport->description());
+  session_ =
+      std::make_unique<FrameSession>(plugin::guarded({"transport", transport.name, "connect"},
+                                                     [&] { return transport.transport->connect(Deadline::in(2s)); }),
+                                     transport.transport->description());
   session_name_ = transport.name;
 }
 
@@ -435,7 +446,7 @@ void Machine::begin(std::shared_ptr<Execution> execution, const Job& job) {
   if (next_job_ == 0) next_job_ = 1;
   const bool counted = execution != nullptr;
   jobs_.emplace(id, Current{std::move(execution), Deadline::in(job.limits.wall + answer_grace)});
-  session_->start_job(id, job);
+  session_->start_job(id, job, {});
   if (!counted) return;
   set_state(State::leased);
   std::lock_guard lock(mutex_);

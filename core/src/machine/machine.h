@@ -81,6 +81,12 @@ class Machine {
   /// queue's time-out plus the job's wall limit plus 2 s.
   Outcome run(Job job);
 
+  /// Puts the job in line and comes back at once, for a client that wants to hear of it meanwhile: see
+  /// Execution::next().
+  std::shared_ptr<Execution> submit(Job job, const Execution::Options& options);
+  /// What a client is told whose execution gave up waiting.
+  Unavailable no_slot_in_time() const;
+
   /// Those of `tools` that the guest is known to lack.
   std::vector<std::string> missing_tools(const std::vector<std::string>& tools) const;
 
@@ -170,7 +176,7 @@ class Machine {
   std::thread thread_;
 
   // The machine's thread only.
-  std::optional<Session> session_;
+  std::unique_ptr<Session> session_;
   std::string session_name_;        // of the transport that session_ uses, or used last
   std::vector<std::size_t> order_;  // in which transports are tried
   std::map<std::uint32_t, Current> jobs_;

@@ -89,10 +89,6 @@ void append_message(std::string& to, FrameType type, std::uint32_t job, std::uin
   } while (!message.empty());
 }
 
-std::size_t frame_size(std::string_view encoded, std::size_t at) {
-  return header_size + get<std::uint32_t>(encoded.data() + at + at_length);
-}
-
 void FrameReader::feed(std::string_view bytes) {
   if (start_ > 0) {
     buffer_.erase(0, start_);
@@ -142,6 +138,7 @@ bool FrameReader::partial() const {
 }
 
 void FrameReader::skip(std::size_t count) {
+  if (keep_skipped_) skipped_.append(buffer_, start_, count);
   start_ += count;
   skipped_bytes_ += count;
 }

@@ -18,7 +18,10 @@ constexpr std::size_t max_depth = 8;
 constexpr std::size_t max_values = 100'000;           // of one message, so that a text cannot grow to much more memory
 constexpr std::size_t max_small_message = 64 * 1024;  // of every message but a job
 constexpr std::size_t max_text = 16 * 1024;           // of a text that is meant for people
-constexpr std::size_t max_path = 255;
+constexpr std::size_t max_name = 255;                 // of one part of a path, and of a program
+constexpr std::size_t max_path = 4095;                // as Linux bounds them
+constexpr std::size_t max_patterns = 64;
+constexpr std::size_t max_left_behind = 64;
 constexpr std::size_t max_arguments = 4096;
 constexpr std::size_t max_argument = 128 * 1024 - 1;  // as Linux bounds one argument
 constexpr std::size_t max_tools = 1024;
@@ -165,13 +168,14 @@ std::string to_hex(std::string_view bytes) {
 
 // Relative, and every part a plain name: it cannot lead out of the job's directory.
 void check_path(std::string_view path) {
-  if (path.empty() || path.size() > max_path) fail("path", "empty or longer than 255 bytes");
+  if (path.empty() || path.size() > max_path) fail("path", "empty or longer than 4095 bytes");
   if (path.find('\0') != path.npos) fail("path", "contains a NUL");
   if (path.front() == '/') fail("path", "absolute");
   while (true) {
     const auto slash = path.find('/');
     const auto part = path.substr(0, slash);
     if (part.empty() || part == "." || part == "..") fail("path", "has an empty part, '.' or '..'");
+    if (part.size() > max_name) fail("path", "has a part longer than 255 bytes");
     if (slash == path.npos) return;
     path.remove_prefix(slash + 1);
   }
@@ -270,22 +274,67 @@ Step decode_job_step(const Json& object) {
   return step;
 }
 
-void decode_files(const Json& object, AnnouncedJob& announced) {
+/// Files without their content, as a job announces them and a guest takes them back.
+struct FileList {
+  std::vector<JobFile> files;
+  std::vector<std::uint64_t> sizes;
+};
+
+FileList decode_files(const Json& object, std::size_t most, std::uint64_t most_bytes) {
+  FileList list;
   std::uint64_t total = 0;
   std::set<std::string> paths;
-  for (const Json& value : array_in(object, "files", max_job_files)) {
+  for (const Json& value : array_in(object, "files", most)) {
     object_of(value, "files");
     JobFile file;
     file.path = text_in(value, "path");
     check_path(file.path);
     if (!paths.insert(file.path).second) fail("path", "named twice");
     if (child(value, "mode")) file.mode = number_in<std::uint32_t>(value, "mode", 0, 0777);
-    const auto size = number_in<std::uint64_t>(value, "size", 0, max_file_bytes);
+    const auto size = number_in<std::uint64_t>(value, "size", 0, most_bytes);
     total += size;
-    if (total > max_file_bytes) fail("size", "files larger than " + std::to_string(max_file_bytes) + " bytes together");
-    announced.job.files.push_back(std::move(file));
-    announced.file_sizes.push_back(size);
+    if (total > most_bytes) fail("size", "files larger than " + std::to_string(most_bytes) + " bytes together");
+    list.files.push_back(std::move(file));
+    list.sizes.push_back(size);
   }
+  return list;
+}
+
+Json encode_file(const JobFile& file, std::uint64_t size) {
+  Json entry = {{"path", file.path}};
+  put(entry, "size", size);
+  if (file.mode != JobFile().mode) entry["mode"] = file.mode;
+  return entry;
+}
+
+// Absolute patterns and those with ".." could match nothing that may be taken.
+void check_pattern(std::string_view pattern) {
+  if (pattern.size() > max_path) fail("collect", "a pattern longer than 4095 bytes");
+  check_path(pattern);
+}
+
+Collection decode_collection(const Json& object) {
+  Collection collection;
+  collection.patterns = c_texts_in(object, "patterns", max_patterns, max_path);
+  for (const auto& pattern : collection.patterns) check_pattern(pattern);
+  collection.files = number_in<std::uint32_t>(object, "files", 0, max_collected_files);
+  collection.bytes = number_in<std::uint64_t>(object, "bytes", 0, max_collected_bytes);
+  return collection;
+}
+
+Json encode_collection(const Collection& collection) {
+  Json value = {{"patterns", collection.patterns}};
+  put(value, "files", collection.files);
+  put(value, "bytes", collection.bytes);
+  return value;
+}
+
+Limit limit_in(const Json& object) {
+  const Json* name = child(object, "limit");
+  if (!name) return Limit::none;
+  const auto limit = limit_from_name(text_of(*name, "limit", max_text));
+  if (!limit) fail("limit", "unknown");
+  return *limit;
 }
 
 template <typename Number>
@@ -318,6 +367,8 @@ std::optional<Limit> limit_from_name(std::string_view name) {
 std::string encode(const Hello& hello) {
   Json value = {{"time_ns", hello.time_ns}, {"seed", to_hex(hello.seed)}};
   put(value, "tools", hello.tools);
+  if (hello.slots != 1) value["slots"] = hello.slots;
+  put(value, "network", hello.network);
   return dump(value);
 }
 
@@ -328,7 +379,9 @@ Hello decode_hello(std::string_view text) {
   hello.time_ns = number_in<std::int64_t>(value, "time_ns", 0, std::numeric_limits<std::int64_t>::max());
   hello.seed = from_hex(text_in(value, "seed", max_seed_size * 2));
   if (hello.seed.size() < seed_size) fail("seed", "shorter than 32 bytes");
-  hello.tools = c_texts_in(value, "tools", max_tools, max_path);
+  hello.tools = c_texts_in(value, "tools", max_tools, max_name);
+  if (child(value, "slots")) hello.slots = number_in<std::uint32_t>(value, "slots", 1, max_slots);
+  hello.network = boolean_in(value, "network");
   return hello;
 }
 
@@ -348,42 +401,46 @@ std::string encode(const Welcome& welcome) {
 Welcome decode_welcome(std::string_view text) {
   const Json value = parse(text, max_small_message);
   Welcome welcome;
-  welcome.version = text_in(value, "version", max_path);
+  welcome.version = text_in(value, "version", max_name);
   for (const Json& entry : array_in(value, "containment", max_tools)) {
     object_of(entry, "containment");
     welcome.containment.push_back(
-        {text_in(entry, "name", max_path), boolean_in(entry, "given"), text_in(entry, "why")});
+        {text_in(entry, "name", max_name), boolean_in(entry, "given"), text_in(entry, "why")});
   }
-  welcome.tools = c_texts_in(value, "tools", max_tools, max_path);
-  if (child(value, "slots")) welcome.slots = number_in<std::uint32_t>(value, "slots", 1, 1024);
+  welcome.tools = c_texts_in(value, "tools", max_tools, max_name);
+  if (child(value, "slots")) welcome.slots = number_in<std::uint32_t>(value, "slots", 1, max_slots);
   return welcome;
 }
 
 std::string encode(const Job& job) {
   Json value = Json::object();
-  for (const JobFile& file : job.files) {
-    Json entry = {{"path", file.path}};
-    put(entry, "size", file.content.size());
-    if (file.mode != JobFile().mode) entry["mode"] = file.mode;
-    value["files"].push_back(std::move(entry));
-  }
+  for (const JobFile& file : job.files) value["files"].push_back(encode_file(file, file.content.size()));
+  put(value, "directories", job.directories);
   for (const Step& step : job.steps) value["steps"].push_back(encode_step(step));
   put(value, "input", job.input.size());
   Json limits = encode_limits(job.limits);
   if (!limits.empty()) value["limits"] = std::move(limits);
+  if (!job.collection.patterns.empty()) value["collect"] = encode_collection(job.collection);
   return dump_exactly(value);
 }
 
 AnnouncedJob decode_job(std::string_view text) {
   const Json value = parse(text, max_message);
   AnnouncedJob announced;
-  decode_files(value, announced);
+  auto list = decode_files(value, max_job_files, max_file_bytes);
+  announced.job.files = std::move(list.files);
+  announced.file_sizes = std::move(list.sizes);
+  announced.job.directories = c_texts_in(value, "directories", max_job_files, max_path);
+  for (const auto& path : announced.job.directories) check_path(path);
   for (const Json& step : array_in(value, "steps", max_steps)) {
     announced.job.steps.push_back(decode_job_step(object_of(step, "steps")));
   }
   if (announced.job.steps.empty()) fail("steps", "none");
   announced.input_size_hint = number_in<std::uint64_t>(value, "input", 0, max_bytes);
   if (const Json* limits = child(value, "limits")) announced.job.limits = decode_limits(object_of(*limits, "limits"));
+  if (const Json* collect = child(value, "collect")) {
+    announced.job.collection = decode_collection(object_of(*collect, "collect"));
+  }
   return announced;
 }
 
@@ -398,6 +455,8 @@ std::string encode(const StepResult& result) {
   put(value, "user_us", result.user.count());
   put(value, "system_us", result.system.count());
   put(value, "memory", result.peak_memory);
+  if (result.limit != Limit::none) value["limit"] = limit_name(result.limit);
+  put(value, "cut", result.bytes_cut);
   return dump(value);
 }
 
@@ -413,7 +472,33 @@ StepResult decode_step(std::string_view text) {
   result.user = microseconds(number_in<std::int64_t>(value, "user_us", 0, max_microseconds));
   result.system = microseconds(number_in<std::int64_t>(value, "system_us", 0, max_microseconds));
   result.peak_memory = number_in<std::uint64_t>(value, "memory", 0, max_bytes);
+  result.limit = limit_in(value);
+  result.bytes_cut = number_in<std::uint64_t>(value, "cut", 0, max_bytes);
   return result;
+}
+
+std::string encode(const Collected& collected) {
+  Json value = Json::object();
+  for (std::size_t i = 0; i < collected.files.size(); ++i) {
+    value["files"].push_back(encode_file(collected.files[i], collected.sizes[i]));
+  }
+  for (const auto& left : collected.left_behind) {
+    value["left_behind"].push_back({{"path", left.path}, {"why", left.why}});
+  }
+  return dump(value);
+}
+
+Collected decode_collected(std::string_view text) {
+  const Json value = parse(text, max_message);
+  Collected collected;
+  auto list = decode_files(value, max_collected_files, max_collected_bytes);
+  collected.files = std::move(list.files);
+  collected.sizes = std::move(list.sizes);
+  for (const Json& entry : array_in(value, "left_behind", max_left_behind)) {
+    object_of(entry, "left_behind");
+    collected.left_behind.push_back({text_in(entry, "path"), text_in(entry, "why")});
+  }
+  return collected;
 }
 
 std::string encode(const Ending& ending) {
@@ -427,11 +512,7 @@ std::string encode(const Ending& ending) {
 Ending decode_ending(std::string_view text) {
   const Json value = parse(text, max_small_message);
   Ending ending;
-  if (const Json* name = child(value, "limit")) {
-    const auto limit = limit_from_name(text_of(*name, "limit", max_text));
-    if (!limit) fail("limit", "unknown");
-    ending.limit = *limit;
-  }
+  ending.limit = limit_in(value);
   ending.bytes_cut = number_in<std::uint64_t>(value, "cut", 0, max_bytes);
   ending.error = text_in(value, "error");
   return ending;
@@ -457,7 +538,7 @@ std::string encode(const Refusal& refusal) {
 
 Refusal decode_refusal(std::string_view text) {
   const Json value = parse(text, max_small_message);
-  return {text_in(value, "code", max_path), text_in(value, "text")};
+  return {text_in(value, "code", max_name), text_in(value, "text")};
 }
 
 std::string encode_output(std::uint32_t step, Stream stream, std::string_view bytes) {

@@ -18,6 +18,9 @@ inline constexpr std::size_t max_message = 4 * 1024 * 1024;  ///< bytes of one J
 inline constexpr std::size_t max_job_files = 256;            ///< files of one job
 inline constexpr std::size_t max_file_bytes = 16u << 20;     ///< content of all files of one job
 inline constexpr std::size_t max_steps = 16;                 ///< steps of one job
+inline constexpr std::size_t max_collected_files = 256;      ///< files taken back from one job
+inline constexpr std::size_t max_collected_bytes = 16u << 20;
+inline constexpr std::uint32_t max_slots = 64;                      ///< jobs at one time on one machine
 inline constexpr std::uint32_t initial_output_credit = 256 * 1024;  ///< bytes of output before the first credit
 inline constexpr std::uint32_t initial_input_credit = 64 * 1024;    ///< bytes of input before the first credit
 
@@ -30,6 +33,8 @@ struct Hello {
   std::int64_t time_ns = 0;        ///< host's time of day, ns since 1970 UTC
   std::string seed;                ///< 32 random bytes
   std::vector<std::string> tools;  ///< programs that the host wants to know about
+  std::uint32_t slots = 1;         ///< jobs at one time that the host wants; the guest says how many it gives
+  bool network = false;            ///< jobs use the machine's own network instead of an empty one
 };
 
 /// A piece of containment that the guest can give, and whether it does.
@@ -57,6 +62,13 @@ struct Refusal {
   std::string text;
 };
 
+/// The files that were found for Job::collection; their content follows in `file` frames.
+struct Collected {
+  std::vector<JobFile> files;  ///< without their content
+  std::vector<std::uint64_t> sizes;
+  std::vector<LeftBehind> left_behind;
+};
+
 /// How a job ended, beyond what its steps said.
 struct Ending {
   Limit limit = Limit::none;
@@ -68,6 +80,7 @@ std::string encode(const Hello&);
 std::string encode(const Welcome&);
 std::string encode(const Job&);  ///< with the sizes of its files, not their content
 std::string encode(const StepResult&);
+std::string encode(const Collected&);
 std::string encode(const Ending&);
 std::string encode(const Clean&);
 std::string encode(const Refusal&);
@@ -84,6 +97,7 @@ struct AnnouncedJob {
 };
 AnnouncedJob decode_job(std::string_view);
 StepResult decode_step(std::string_view);
+Collected decode_collected(std::string_view);
 Ending decode_ending(std::string_view);
 Clean decode_clean(std::string_view);
 Refusal decode_refusal(std::string_view);

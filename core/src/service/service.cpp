@@ -139,6 +139,7 @@ std::string Service::run_job(const CatalogueEntry& entry, const Request& request
     return printed + (printed.empty() ? "" : "\n ") + "Virtual machine '" + machine.name() +
            "' is unavailable: " + printable(unavailable->why);
   }
+  if (const auto* reply = std::get_if<machine::GuestReply>(&outcome)) return printable(reply->text);
   const auto& result = std::get<Result>(outcome);
   log().information("language=%s machine=%s ms=%?d limit=%s", request.language, machine.name(), ms,
                     std::string(protocol::limit_name(result.limit)));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "machine/session.h"
+#include "machine/frame_session.h"
 
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -48,12 +48,12 @@ std::int64_t time_of_day_ns() {
 
 }  // namespace
 
-Session::Session(UniqueFd stream, std::string description)
+FrameSession::FrameSession(UniqueFd stream, std::string description)
     : stream_(std::move(stream)), description_(std::move(description)) {}
 
-void Session::hello(const std::vector<std::string>& tools) {
+void FrameSession::hello(const Opening& opening) {
   nonce_ = random_nonce();
-  tools_ = tools;
+  opening_ = opening;
   welcomed_ = false;
   reader_.reset();
   welcome_text_.reset();
@@ -68,28 +68,32 @@ void Session::hello(const std::vector<std::string>& tools) {
   send_hello();
 }
 
-void Session::repeat_hello() {
+void FrameSession::repeat_hello() {
   send_hello();
 }
 
-void Session::send_hello() {
+void FrameSession::send_hello() {
   protocol::Hello hello;
   hello.time_ns = time_of_day_ns();
   hello.seed = random_bytes(32);
-  hello.tools = tools_;
+  hello.tools = opening_.tools;
+  hello.slots = opening_.slots;
+  hello.network = opening_.network;
   protocol::append_message(outgoing_, FrameType::hello, 0, nonce_, protocol::encode(hello));
 }
 
-void Session::ping(std::string payload) {
+void FrameSession::ping(std::string payload) {
   ++pings_;
   send(FrameType::ping, 0, std::move(payload));
 }
 
-void Session::start_job(std::uint32_t id, const Job& job) {
+void FrameSession::start_job(std::uint32_t id, const Job& job, const JobOptions& options) {
   auto& running = jobs_[id];
   running = Running{};
   running.result.output_limit = job.limits.output;
+  running.options = options;
   running.input = job.input;
+  running.input_whole = !options.more_input;
   running.steps = static_cast<std::uint32_t>(job.steps.size());
   protocol::append_message(outgoing_, FrameType::job, id, nonce_, protocol::encode(job));
   constexpr std::size_t piece = protocol::max_payload - 4;
@@ -102,11 +106,25 @@ void Session::start_job(std::uint32_t id, const Job& job) {
   send_input(id, running);
 }
 
-void Session::cancel(std::uint32_t id) {
+void FrameSession::add_input(std::uint32_t id, std::string_view bytes) {
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end() || found->second.ended || found->second.input_whole) return;
+  found->second.input.append(bytes);
+  send_input(id, found->second);
+}
+
+void FrameSession::end_input(std::uint32_t id) {
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end() || found->second.ended) return;
+  found->second.input_whole = true;
+  send_input(id, found->second);
+}
+
+void FrameSession::cancel(std::uint32_t id) {
   send(FrameType::cancel, id, {});
 }
 
-Result Session::abandon(std::uint32_t id) {
+Result FrameSession::abandon(std::uint32_t id) {
   const auto found = jobs_.find(id);
   if (found == jobs_.end()) return {};
   Result result = std::move(found->second.result);
@@ -114,7 +132,7 @@ Result Session::abandon(std::uint32_t id) {
   return result;
 }
 
-void Session::send(FrameType type, std::uint32_t job, std::string payload) {
+void FrameSession::send(FrameType type, std::uint32_t job, std::string payload) {
   Frame frame;
   frame.type = type;
   frame.job = job;
@@ -126,7 +144,7 @@ void Session::send(FrameType type, std::uint32_t job, std::string payload) {
   }
 }
 
-void Session::send_input(std::uint32_t id, Running& running) {
+void FrameSession::send_input(std::uint32_t id, Running& running) {
   while (!running.input.empty() && running.input_credit > 0) {
     const std::size_t size =
         std::min({running.input.size(), protocol::max_payload, static_cast<std::size_t>(running.input_credit)});
@@ -134,13 +152,13 @@ void Session::send_input(std::uint32_t id, Running& running) {
     running.input.erase(0, size);
     running.input_credit -= size;
   }
-  if (running.input.empty() && !running.input_ended) {
+  if (running.input.empty() && running.input_whole && !running.input_ended) {
     send(FrameType::input, id, {});
     running.input_ended = true;
   }
 }
 
-std::vector<Session::Event> Session::pump() {
+std::vector<Session::Event> FrameSession::pump() {
   std::vector<Event> events;
   try {
     if (!broken_) exchange(events);
@@ -150,7 +168,7 @@ std::vector<Session::Event> Session::pump() {
   return events;
 }
 
-void Session::exchange(std::vector<Event>& events) {
+void FrameSession::exchange(std::vector<Event>& events) {
   write_some();
   for (int i = 0; i < reads_at_once && read_some(); ++i) {
     while (const auto frame = reader_.next()) {
@@ -162,18 +180,18 @@ void Session::exchange(std::vector<Event>& events) {
   write_some();
 }
 
-void Session::check() const {
+void FrameSession::check() const {
   if (broken_) std::rethrow_exception(broken_);
 }
 
-void Session::check_damage() const {
+void FrameSession::check_damage() const {
   if (reader_.damaged_frames() - damaged_before_ > tolerated_damage ||
       reader_.skipped_bytes() - skipped_before_ > tolerated_garbage) {
     throw Error(ErrorCode::protocol, description_ + ": the guest sends what are no frames");
   }
 }
 
-void Session::write_some() {
+void FrameSession::write_some() {
   while (written_ < outgoing_.size()) {
     const ssize_t put =
         ::send(stream_.get(), outgoing_.data() + written_, outgoing_.size() - written_, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -186,7 +204,7 @@ void Session::write_some() {
   written_ = 0;
 }
 
-bool Session::read_some() {
+bool FrameSession::read_some() {
   char buffer[read_at_once];
   ssize_t got;
   do {
@@ -199,7 +217,7 @@ bool Session::read_some() {
   return true;
 }
 
-void Session::handle(const Frame& frame, std::vector<Event>& events) {
+void FrameSession::handle(const Frame& frame, std::vector<Event>& events) {
   // The nonce keeps a late word of an earlier conversation from ever being taken for this one's.
   if (frame.nonce != nonce_) return;
   try {
@@ -227,7 +245,7 @@ void Session::handle(const Frame& frame, std::vector<Event>& events) {
   }
 }
 
-void Session::handle_job_frame(const Frame& frame, Running& running, std::vector<Event>& events) {
+void FrameSession::handle_job_frame(const Frame& frame, Running& running, std::vector<Event>& events) {
   const std::uint32_t id = frame.job;
   switch (frame.type) {
     case FrameType::output:
@@ -273,7 +291,7 @@ void Session::handle_job_frame(const Frame& frame, Running& running, std::vector
   }
 }
 
-void Session::take_output(std::uint32_t id, Running& running, const std::string& payload) {
+void FrameSession::take_output(std::uint32_t id, Running& running, const std::string& payload) {
   auto chunk = protocol::decode_output(payload);
   if (running.ended || chunk.step >= running.steps) throw protocol::MessageError("output of no running step");
   if (chunk.bytes.empty()) throw protocol::MessageError("output without a byte");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "machine/session.h"
+#include "machine/frame_session.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -20,7 +20,7 @@ class SessionTest : public testing::Test {
   SessionTest() : session_(std::move(pair_.host), "a socket pair"), guest_(std::move(pair_.guest)) {}
 
   void open() {
-    session_.hello({"sh"});
+    session_.hello({{"sh"}});
     session_.pump();
     guest_.welcome();
     const auto events = pump();
@@ -51,7 +51,7 @@ class SessionTest : public testing::Test {
   }
 
   SocketPair pair_;
-  Session session_;
+  FrameSession session_;
   ScriptedGuest guest_;
 };
 
@@ -66,7 +66,7 @@ TEST_F(SessionTest, CarriesAJobAndItsResult) {
   auto job = make_job();
   job.files.push_back({"prog.sh", std::string(100'000, 'x'), 0644});
   job.input = "typed";
-  session_.start_job(7, job);
+  session_.start_job(7, job, {});
   session_.pump();
   const auto announced = protocol::decode_job(guest_.expect(FrameType::job).payload);
   EXPECT_EQ(announced.file_sizes, std::vector<std::uint64_t>{100'000});
@@ -90,10 +90,10 @@ TEST_F(SessionTest, CarriesAJobAndItsResult) {
 TEST_F(SessionTest, NeverTakesAFrameOfAnEarlierConversationForThisOnes) {
   open();
   const auto old_nonce = guest_.nonce();
-  session_.start_job(1, make_job());
+  session_.start_job(1, make_job(), {});
   session_.pump();
   open();  // say, after a revert
-  session_.start_job(1, make_job());
+  session_.start_job(1, make_job(), {});
   session_.pump();
   guest_.expect(FrameType::job);
   guest_.send(FrameType::output, 1, old_nonce, protocol::encode_output(0, Stream::out, "SECRET"));
@@ -107,12 +107,12 @@ TEST_F(SessionTest, NeverTakesAFrameOfAnEarlierConversationForThisOnes) {
 
 TEST_F(SessionTest, NeverTakesALateFrameOfAnAbandonedJobForTheNextOnes) {
   open();
-  session_.start_job(1, make_job());
+  session_.start_job(1, make_job(), {});
   session_.pump();
   guest_.output(1, "partial");
   pump();
   EXPECT_EQ(printed(session_.abandon(1)), "partial");
-  session_.start_job(2, make_job());
+  session_.start_job(2, make_job(), {});
   session_.pump();
   guest_.output(1, "SECRET");
   guest_.finish(1);
@@ -127,7 +127,7 @@ TEST_F(SessionTest, NeverTakesALateFrameOfAnAbandonedJobForTheNextOnes) {
 
 TEST_F(SessionTest, SkipsGarbageAndDamagedFrames) {
   open();
-  session_.start_job(1, make_job());
+  session_.start_job(1, make_job(), {});
   session_.pump();
   std::string damaged;
   protocol::append_message(damaged, FrameType::output, 1, guest_.nonce(),
@@ -143,7 +143,7 @@ TEST_F(SessionTest, SkipsGarbageAndDamagedFrames) {
 
 TEST_F(SessionTest, RefusesMoreOutputThanTheJobWasAllowed) {
   open();
-  session_.start_job(1, make_job());
+  session_.start_job(1, make_job(), {});
   session_.pump();
   guest_.output(1, std::string(2000, 'y'));
   EXPECT_THROW(pump(), Error);
@@ -151,7 +151,7 @@ TEST_F(SessionTest, RefusesMoreOutputThanTheJobWasAllowed) {
 
 TEST_F(SessionTest, RefusesOutputAfterTheResult) {
   open();
-  session_.start_job(1, make_job());
+  session_.start_job(1, make_job(), {});
   session_.pump();
   guest_.send(FrameType::result, 1, guest_.nonce(), protocol::encode(protocol::Ending{}));
   guest_.output(1, "late");
@@ -165,7 +165,7 @@ TEST_F(SessionTest, RefusesOutputAfterTheResult) {
 
 TEST_F(SessionTest, RefusesAMessageThatIsNone) {
   open();
-  session_.start_job(1, make_job());
+  session_.start_job(1, make_job(), {});
   session_.pump();
   guest_.send(FrameType::result, 1, guest_.nonce(), "{\"limit\":[]}");
   EXPECT_THROW(pump(), Error);
@@ -175,7 +175,7 @@ TEST_F(SessionTest, SendsInputOnlyWithinTheGuestsCredit) {
   open();
   auto job = make_job();
   job.input = std::string(protocol::initial_input_credit + 10, 'i');
-  session_.start_job(1, job);
+  session_.start_job(1, job, {});
   session_.pump();
   std::size_t got = 0;
   while (got < protocol::initial_input_credit) got += guest_.expect(FrameType::input).payload.size();
@@ -188,7 +188,7 @@ TEST_F(SessionTest, SendsInputOnlyWithinTheGuestsCredit) {
 
 TEST_F(SessionTest, TellsWhatCameBeforeTheLineBroke) {
   open();
-  session_.start_job(1, make_job());
+  session_.start_job(1, make_job(), {});
   session_.pump();
   guest_.output(1, "whole");
   guest_.finish(1);
