@@ -151,7 +151,7 @@ class End(Folder):
     def setUp(self):
         self.guest = Guest(self.folder)
         self.addCleanup(self.guest.stop)
-        self.host = Host(self.folder, {}, NONE_YAML.format(data=self.guest.data, heart=self.guest.heart)).start()
+        self.host = Host(self.folder, {"PBOTVM_SLOTS": 1}, NONE_YAML.format(data=self.guest.data, heart=self.guest.heart)).start()
         self.addCleanup(self.host.stop)
         self.host.await_state("ready")
 
