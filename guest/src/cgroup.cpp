@@ -23,6 +23,12 @@ std::string bound_text(std::uint64_t bound) {
   return bound == 0 ? "max" : std::to_string(bound);
 }
 
+std::uint64_t number_of(std::string_view text) {
+  std::uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
 }  // namespace
 
 JobCgroup::JobCgroup(int parent, const Bounds& bounds) : parent_(parent) {
@@ -35,6 +41,7 @@ JobCgroup::JobCgroup(int parent, const Bounds& bounds) : parent_(parent) {
   peak_ = open_in(directory_.get(), "memory.peak");
   pids_events_ = open_in(directory_.get(), "pids.events");
   events_ = open_in(directory_.get(), "cgroup.events");
+  cpu_ = open_in(directory_.get(), "cpu.stat");  // there without any controller
   bound(bounds);
   // A job ends as a whole when its memory is used up. Absent where there is no memory controller: check() tells.
   try {
@@ -71,15 +78,24 @@ bool JobCgroup::memory_struck() const {
   return number_behind(read_again(open_in(directory_.get(), "memory.events").get()), "oom_kill", 0) > 0;
 }
 
-bool JobCgroup::processes_struck() const {
-  return number_behind(read_again(pids_events_.get()), "max", 0) > 0;
+std::uint64_t JobCgroup::refused_forks() const {
+  return number_behind(read_again(pids_events_.get()), "max", 0);
 }
 
 std::uint64_t JobCgroup::peak_memory() const {
-  const std::string text = read_again(peak_.get());
-  std::uint64_t bytes = 0;
-  std::from_chars(text.data(), text.data() + text.size(), bytes);
-  return bytes;
+  return number_of(read_again(peak_.get()));
+}
+
+std::uint64_t JobCgroup::present_memory() const {
+  return number_of(read_again(open_in(directory_.get(), "memory.current").get()));
+}
+
+CpuTime JobCgroup::cpu_used() const {
+  const std::string text = read_again(cpu_.get());
+  const auto time = [&](const char* key) {
+    return std::chrono::microseconds(static_cast<std::int64_t>(number_behind(text, key, 0)));
+  };
+  return {time("usage_usec"), time("user_usec"), time("system_usec")};
 }
 
 void JobCgroup::remove_leftovers(int parent) {

@@ -2,14 +2,11 @@
 #include "containment.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <linux/random.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/timex.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,16 +14,17 @@
 #include <charconv>
 #include <cstring>
 
-#include "cgroup.h"
+#include "mount_view.h"
+#include "rights.h"
 #include "sandbox.h"
+#include "seccomp_filter.h"
 #include "system.h"
 
 namespace pbotvm::guest {
 namespace {
 
 constexpr std::size_t max_seed = 256;
-constexpr const char* cgroup_root = "/sys/fs/cgroup";
-constexpr const char* cgroup_directory = "/sys/fs/cgroup/pbotvm";
+constexpr const char* core_pattern = "/proc/sys/kernel/core_pattern";
 
 // A static program has no name service: the file is read.
 bool find_user(const std::string& name, uid_t& uid, gid_t& gid) {
@@ -49,30 +47,16 @@ bool find_user(const std::string& name, uid_t& uid, gid_t& gid) {
   return found;
 }
 
-bool contains_word(std::string_view text, std::string_view word) {
-  bool found = false;
-  for_each_part(text, ' ', [&](std::string_view part) {
-    while (part.ends_with('\n')) part.remove_suffix(1);
-    found = found || part == word;
-  });
-  return found;
-}
-
 }  // namespace
 
 Containment::Containment(const Options& options)
     : allow_missing_(options.allow_missing), user_(options.user), work_(options.work) {
+  bound_resources();
   record("user", prepare_user());
-  const std::string cgroup = prepare_cgroup();
-  record("cgroup", cgroup);
-  const auto controller = [&](std::string_view name) {
-    if (!cgroup.empty()) return "needs the piece cgroup: " + cgroup;
-    return contains_word(controllers_, name) ? std::string()
-                                             : "no " + std::string(name) + " controller in control groups";
-  };
-  record("memory", controller("memory"));
-  record("processes", controller("pids"));
-  record("namespaces", prepare_namespaces());
+  record("filter", try_filter());
+  prepare_cgroup();
+  prepare_namespaces();
+  record("core", accepted("core") ? "left alone by option" : prepare_core());
   record("clock", accepted("clock") ? "left alone by option" : prepare_clock());
   record("entropy", accepted("entropy") ? "left alone by option" : prepare_entropy());
   record("priority", accepted("priority") ? "left alone by option" : prepare_priority());
@@ -102,46 +86,70 @@ std::vector<std::string> Containment::complaints() const {
 }
 
 std::string Containment::prepare_user() {
+  const std::string why = settle_rights();
   if (geteuid() != 0) {
     uid_ = geteuid();
     gid_ = getegid();
-    return "not started as root";
+    return why;
   }
-  if (find_user(user_, uid_, gid_)) return uid_ == 0 ? "user '" + user_ + "' is root" : "";
+  if (find_user(user_, uid_, gid_)) return uid_ == 0 ? "user '" + user_ + "' is root" : why;
   return "no user '" + user_ + "' in /etc/passwd";
 }
 
-std::string Containment::prepare_cgroup() {
-  struct statfs info {};
-  if (statfs(cgroup_root, &info) < 0) return std::string(cgroup_root) + ": " + error_text(errno);
-  if (info.f_type != CGROUP2_SUPER_MAGIC) return std::string(cgroup_root) + " is no control group version 2";
+void Containment::prepare_cgroup() {
+  std::string why;
   try {
-    const std::string available = read_file(std::string(cgroup_root) + "/cgroup.controllers");
-    if (mkdir(cgroup_directory, 0755) < 0 && errno != EEXIST)
-      throw SystemError(std::string("mkdir ") + cgroup_directory);
-    for (const char* name : {"memory", "pids"}) {
-      if (!contains_word(available, name)) continue;
-      for (const char* directory : {cgroup_root, cgroup_directory}) {
-        write_file(std::string(directory) + "/cgroup.subtree_control", std::string("+") + name);
-      }
-      controllers_ += std::string(name) + " ";
-    }
-    cgroup_parent_.reset(open(cgroup_directory, O_DIRECTORY | O_RDONLY | O_CLOEXEC));
-    if (!cgroup_parent_) throw SystemError(std::string("open ") + cgroup_directory);
-    JobCgroup::remove_leftovers(cgroup_parent_.get());
-    JobCgroup(cgroup_parent_.get(), Bounds{}).check();
+    cgroup_parent_.emplace();
   } catch (const SystemError& error) {
-    cgroup_parent_.reset();
+    why = error.what();
+  }
+  record("cgroup", why);
+  const auto controller = [&](const std::string& name) {
+    return cgroup_parent_ ? cgroup_parent_->missing(name) : "needs the piece cgroup: " + why;
+  };
+  record("memory", controller("memory"));
+  record("processes", controller("pids"));
+  record("cpu", controller("cpu"));
+}
+
+std::string Containment::open_view(bool devices) {
+  try {
+    view_ = make_mount_view(work_, devices);
+  } catch (const std::runtime_error& error) {
     return error.what();
   }
   return "";
 }
 
-std::string Containment::prepare_namespaces() {
-  if (mkdir(work_.c_str(), 0755) < 0 && errno != EEXIST) return "mkdir " + work_ + ": " + error_text(errno);
+// What fails with a piece and works without it is missing that piece; what fails without it, too, is missing
+// namespaces.
+void Containment::prepare_namespaces() {
   pid_namespace_.reset(open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC));
-  if (!pid_namespace_) return "open /proc/self/ns/pid: " + error_text(errno);
-  return try_namespaces(*this);
+  std::string devices = open_view(true);
+  std::string namespaces = devices.empty() ? "" : open_view(false);
+  record("devices", namespaces.empty() ? devices : "needs the piece namespaces: " + namespaces);
+  std::string network = namespaces;
+  if (namespaces.empty()) {
+    network = try_namespaces(*this, true);
+    if (!network.empty()) namespaces = try_namespaces(*this, false);
+  }
+  record("namespaces", namespaces);
+  record("network", namespaces.empty() ? network : "needs the piece namespaces: " + namespaces);
+}
+
+WardenPlan Containment::plan(bool network, std::uint64_t memory) const {
+  return {view_.get(), given("devices"), network, work_, uid_, gid_, memory};
+}
+
+// A handler that the kernel pipes core files to is a program of the machine that every job could start, as root; a path
+// may lead to where jobs find the files of others. A bare name is a file where the program that dies happens to be.
+std::string Containment::prepare_core() const {
+  try {
+    write_file(core_pattern, "core");
+  } catch (const SystemError& error) {
+    return error.what();
+  }
+  return "";
 }
 
 std::string Containment::prepare_clock() const {

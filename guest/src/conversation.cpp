@@ -14,6 +14,10 @@ using protocol::MessageError;
 
 constexpr std::size_t max_backlog = 256 * 1024;  // bytes for a job beyond which the line is not read
 
+// Each byte on an emulated serial line costs the machine's processor as much as thousands of instructions: output in
+// plenty takes the time that other jobs need, unless it is paced.
+constexpr auto time_of_byte_paced = std::chrono::microseconds(50);
+
 // Where a job's programs are looked up, see job_run.cpp.
 constexpr const char* tool_directories[] = {"/usr/local/bin/", "/usr/bin/", "/bin/", "/usr/local/games/",
                                             "/usr/games/"};
@@ -28,16 +32,21 @@ bool have_tool(const std::string& name) {
 
 }  // namespace
 
-Conversation::Conversation(EventLoop& loop, const Containment& containment, Jobs& jobs, UniqueFd fd, LineKind kind,
-                           std::string name, std::function<void()> closed)
+Conversation::Conversation(EventLoop& loop, const Containment& containment, Jobs& jobs, PbotTurns& turns, UniqueFd fd,
+                           LineKind kind, std::string name, std::function<void()> closed)
     : loop_(loop),
       containment_(containment),
       jobs_(jobs),
       on_closed_(std::move(closed)),
+      pbot_(loop, containment, jobs, turns, kind,
+            {.say = [this](std::string_view text) { line_.send_text(text); },
+             .take_back = [this] { line_.drop_unsent(); },
+             .all_said = [this] { line_.finish(); }}),
       line_(loop, std::move(fd), kind, std::move(name),
             {.on_frame = [this](Frame&& frame) { on_frame(std::move(frame)); },
-             .on_text = nullptr,
-             .on_room = [this] { on_room(); },
+             .on_text = [this](std::string_view text) { pbot_.on_text(text); },
+             .on_room = [this] { give_turns(); },
+             .on_end = [this] { return pbot_.on_end(); },
              .on_closed = [this] { on_closed(); }}) {}
 
 Conversation::~Conversation() {
@@ -70,6 +79,7 @@ void Conversation::on_hello(const Frame& frame) {
     return;
   }
   jobs_.abandon_all(*this);
+  pbot_.reset();
   line_.drop_unsent();
   line_.pause(false);
   assembler_.reset();
@@ -77,8 +87,8 @@ void Conversation::on_hello(const Frame& frame) {
   open_ = true;
   nonce_ = frame.nonce;
   set_system(hello);
-  jobs_.set_slots(hello.slots);
-  jobs_.set_network(hello.network);
+  network_ = hello.network;
+  jobs_.expect(hello.slots, hello.network);
   send(FrameType::welcome, 0, protocol::encode(welcome(hello)));
 }
 
@@ -150,18 +160,35 @@ void Conversation::on_job_progress() {
   if (backlog <= max_backlog) line_.pause(false);
 }
 
-void Conversation::on_room() {
-  jobs_.for_each(*this, [](JobRun& run) { run.on_room(); });
-}
-
 void Conversation::on_closed() {
   jobs_.abandon_all(*this);
+  pbot_.reset();
   open_ = false;
   if (on_closed_) on_closed_();
 }
 
 void Conversation::send(FrameType type, std::uint32_t job, const std::string& payload) {
   line_.send(type, job, nonce_, payload);
+}
+
+std::size_t Conversation::jobs() const {
+  std::size_t jobs = 0;
+  jobs_.for_each(*this, [&](const JobRun&) { ++jobs; });
+  return jobs;
+}
+
+std::chrono::microseconds Conversation::pace(std::size_t bytes) const {
+  const std::size_t all = line_.slow() ? jobs() : 1;
+  return time_of_byte_paced * bytes * (all - 1);
+}
+
+void Conversation::send_output(std::uint32_t job, std::uint32_t step, Stream stream, std::string_view bytes) {
+  line_.send_part(FrameType::output, false, job, nonce_, protocol::encode_output(step, stream, {}), bytes);
+}
+
+void Conversation::send_part(FrameType type, bool more, std::uint32_t job, std::string_view head,
+                             std::string_view body) {
+  line_.send_part(type, more, job, nonce_, head, body);
 }
 
 void Conversation::refuse(std::uint32_t job, const std::string& code, const std::string& text) {

@@ -9,6 +9,9 @@
 #include <termios.h>
 #include <unistd.h>
 
+// Behind sys/socket.h, whose types it needs.
+#include <linux/vm_sockets.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -18,7 +21,7 @@ namespace pbotvm::guest {
 namespace {
 
 constexpr const char* virtio_ports = "/sys/class/virtio-ports";
-constexpr int backlog = 16;
+constexpr int backlog = 64;
 
 void make_raw(int fd, const std::string& device) {
   termios settings{};
@@ -90,6 +93,19 @@ UniqueFd open_heartbeat(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_RDWR | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
   if (!fd) throw SystemError(path);
   if (isatty(fd.get())) make_raw(fd.get(), path);
+  return fd;
+}
+
+UniqueFd listen_on_vsock(std::uint32_t port) {
+  const std::string name = "vsock port " + std::to_string(port);
+  UniqueFd fd(socket(AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) throw SystemError(name);
+  sockaddr_vm address{};
+  address.svm_family = AF_VSOCK;
+  address.svm_cid = VMADDR_CID_ANY;
+  address.svm_port = port;
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) throw SystemError(name);
+  if (listen(fd.get(), backlog) < 0) throw SystemError(name);
   return fd;
 }
 

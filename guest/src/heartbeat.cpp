@@ -11,12 +11,18 @@
 namespace pbotvm::guest {
 namespace {
 constexpr auto interval = std::chrono::seconds(5);
-}
+constexpr std::size_t max_unsent = 4096;  // bytes that wait for a line that takes nothing
+}  // namespace
 
 HeartbeatLine::HeartbeatLine(EventLoop& loop, const Jobs& jobs, UniqueFd fd, std::function<void()> on_closed)
-    : loop_(loop), jobs_(jobs), fd_(std::move(fd)), on_closed_(std::move(on_closed)), timer_(loop, [this] { beat(); }) {
+    : loop_(loop),
+      jobs_(jobs),
+      fd_(std::move(fd)),
+      tty_(isatty(fd_.get()) == 1),
+      on_closed_(std::move(on_closed)),
+      timer_(loop, [this] { beat(); }) {
   try {
-    watch_ = std::make_unique<Watch>(loop, fd_.get(), EPOLLIN, [this](std::uint32_t) { on_readable(); });
+    watch_ = std::make_unique<Watch>(loop, fd_.get(), EPOLLIN, [this](std::uint32_t events) { on_events(events); });
   } catch (const SystemError& error) {
     if (error.error() != EPERM) throw;  // a plain file cannot be waited for
   }
@@ -25,7 +31,12 @@ HeartbeatLine::HeartbeatLine(EventLoop& loop, const Jobs& jobs, UniqueFd fd, std
 
 void HeartbeatLine::beat() {
   timer_.set(interval);
-  say("\n");
+  if (unsent_.empty()) say("\n");
+}
+
+void HeartbeatLine::on_events(std::uint32_t events) {
+  if (events & EPOLLOUT) flush();
+  if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) on_readable();
 }
 
 void HeartbeatLine::on_readable() {
@@ -41,9 +52,22 @@ void HeartbeatLine::on_readable() {
   if (std::memchr(bytes, '\n', static_cast<std::size_t>(size))) say(figures());
 }
 
-// A line that takes nothing loses the beat: nobody is there to hear it.
+// A line that takes nothing loses what is said: nobody is there to hear it. But what has begun is finished.
 void HeartbeatLine::say(const std::string& text) {
-  [[maybe_unused]] const auto written = write(fd_.get(), text.data(), text.size());
+  if (unsent_.size() + text.size() > max_unsent) return;
+  unsent_ += text;
+  flush();
+}
+
+void HeartbeatLine::flush() {
+  while (!unsent_.empty()) {
+    const auto size = write(fd_.get(), unsent_.data(), unsent_.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && errno != EAGAIN) unsent_.clear();
+    if (size <= 0) break;
+    unsent_.erase(0, static_cast<std::size_t>(size));
+  }
+  if (watch_) watch_->change(EPOLLIN | (unsent_.empty() ? 0u : EPOLLOUT));
 }
 
 std::string HeartbeatLine::figures() const {
@@ -63,7 +87,11 @@ std::string HeartbeatLine::figures() const {
   text += "jobs_served " + std::to_string(jobs_.served()) + "\n";
   text += "slots_used " + std::to_string(jobs_.running()) + "\n";
   text += "slots " + std::to_string(jobs_.slots()) + "\n";
-  return text + ":END\n";
+  text += ":END\n";
+  if (!tty_) return text;
+  std::string lines;
+  for (const char c : text) lines += c == '\n' ? "\r\n" : std::string(1, c);
+  return lines;
 }
 
 }  // namespace pbotvm::guest

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "job_run.h"
 
-#include <fcntl.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -29,15 +27,18 @@ constexpr std::uint32_t default_open_files = 256;
 
 // Without control groups only all processes of the user can be bounded, whoever started them.
 constexpr std::uint32_t others_of_user = 256;
-// A step that ends within this is not interrupted for its output, which is read when it has ended; pipes hold so much.
-constexpr milliseconds first_look{15};
-constexpr std::size_t output_header = 5;         // of an OUTPUT frame's payload
 constexpr std::size_t feed_at_once = 64 * 1024;  // bytes of an order that is not whole
+constexpr std::size_t order_kept = 256 * 1024;   // written bytes of an order that are not worth moving the rest
+// What is left of a used-up processor time is looked at again not sooner than this.
+constexpr milliseconds cpu_look{5};
 // A job whose limit has struck ends within this, or its result goes out without the step's end.
 constexpr milliseconds strike_limit{1000};
 // After a strike so much output still comes, so that the result is not far behind.
 constexpr std::uint64_t last_words_slow = 16 * 1024;
 constexpr std::uint64_t last_words_fast = 256 * 1024;
+// A collection that makes no progress for so long, because of the collector or the host, is given up.
+constexpr milliseconds collection_limit{10'000};
+constexpr std::uint64_t collector_memory = 16 << 20;  // beyond the job's bound: its files may have used that up
 
 const std::vector<std::string>& base_environment() {
   static const std::vector<std::string> variables = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games",
@@ -68,8 +69,9 @@ Number or_else(Number value, Number fallback) {
   return value == Number() ? fallback : value;
 }
 
-microseconds to_microseconds(const timeval& time) {
-  return std::chrono::seconds(time.tv_sec) + microseconds(time.tv_usec);
+long processors() {
+  static const long count = std::max(1L, sysconf(_SC_NPROCESSORS_ONLN));
+  return count;
 }
 
 std::size_t count_readers(const Job& job) {
@@ -87,17 +89,33 @@ JobRun::JobRun(EventLoop& loop, const Containment& containment, JobOwner& owner,
       id_(id),
       announced_(std::move(job)),
       on_done_(std::move(on_done)),
+      network_(owner.network()),
       input_(loop, count_readers(announced_.job),
              [this](std::uint32_t bytes) { send(FrameType::credit, protocol::encode_credit(bytes)); }),
-      last_words_(owner.slow() ? last_words_slow : last_words_fast),
-      wall_(loop, [this] { strike(Limit::wall); }),
-      watch_delay_(loop, [this] { watch_output(); }),
-      struck_(loop, [this] { on_struck_for_long(); }) {
-  pipes_[0].stream = Stream::out;
-  pipes_[1].stream = Stream::err;
+      output_(loop, or_else(announced_.job.limits.output, default_output),
+              {.want_turn =
+                   [this] {
+                     if (owner_) owner_->want_turn(*this);
+                   },
+               .print =
+                   [this](Stream stream, std::string_view bytes) {
+                     if (owner_) owner_->send_output(id_, static_cast<std::uint32_t>(step_), stream, bytes);
+                   },
+               .on_limit = [this] { strike(Limit::output); }}),
+      wall_(loop,
+            [this] {
+              strike(Limit::wall);
+              check_drained();
+            }),
+      cpu_(loop, [this] { check_cpu(); }),
+      late_(loop, [this] { on_late(); }) {
   set_limits();
   begin_files();
   wall_.set(announced_.job.limits.wall);  // anew when the first step begins: until then it bounds the host's dawdling
+}
+
+JobRun::~JobRun() {
+  if (owner_) owner_->drop_turn(*this);
 }
 
 void JobRun::set_limits() {
@@ -128,7 +146,8 @@ void JobRun::take(std::unique_ptr<Sandbox> sandbox) {
   } catch (const SystemError& error) {
     return finish(error.what());
   }
-  sandbox_->when_stub_ends([this] { on_step_exit(); });
+  meter_.emplace(sandbox_->cgroup(), containment_.given("memory"), containment_.given("processes"));
+  sandbox_->when_stub_ends([this] { on_stub_exit(); });
   std::string before = std::exchange(order_, {});
   append_step_order();
   order_ += before;
@@ -143,6 +162,7 @@ void JobRun::append_step_order() {
   const Step& step = announced_.job.steps[step_];
   const bool first = !last_step_;
   append_order(order_, step, environment_of(step, containment_, sandbox_->directory()), process_limits_,
+               first ? announced_.job.directories : std::vector<std::string>(),
                first ? announced_.job.files.size() : 0);
 }
 
@@ -176,18 +196,31 @@ void JobRun::on_input(std::string_view bytes) {
 }
 
 void JobRun::on_credit(std::uint32_t bytes) {
-  credit_ += bytes;
-  on_room();
+  output_.add_credit(bytes);
+  check_drained();
+  if (collection_) collection_->settle();
 }
 
 void JobRun::cancel() {
   if (state_ == State::over) return;
-  strike(Limit::cancelled);
+  if (!collection_) {
+    strike(Limit::cancelled);
+    return check_drained();
+  }
+  if (limit_ == Limit::none) limit_ = Limit::cancelled;
+  finish("");
 }
 
 void JobRun::abandon() {
+  if (owner_) owner_->drop_turn(*this);
   owner_ = nullptr;
   finish("");
+}
+
+void JobRun::on_turn(std::size_t room) {
+  if (state_ == State::collecting) return collection_->turn(room);
+  output_.turn(room);
+  check_drained();
 }
 
 // ---- a step
@@ -209,11 +242,16 @@ bool JobRun::choose_step() {
 void JobRun::feed() {
   if (state_ != State::feeding) return;
   const bool whole = file_ == announced_.file_sizes.size();
-  if (!whole && !order_watch_ && order_.size() < feed_at_once) return;
+  if (!whole && !order_watch_ && backlog() < feed_at_once) return;
   write_order();
-  if (order_.empty()) {
+  if (backlog() == 0) {
     order_watch_.reset();
-    if (whole) begin_step();
+    if (collection_) {
+      state_ = State::collecting;
+      collection_->open(sandbox_->stub().output);
+    } else if (whole) {
+      begin_step();
+    }
   } else if (!order_watch_) {
     order_watch_ =
         std::make_unique<Watch>(loop_, sandbox_->stub().order.get(), EPOLLOUT, [this](std::uint32_t) { feed(); });
@@ -222,12 +260,16 @@ void JobRun::feed() {
 }
 
 void JobRun::write_order() {
-  while (!order_.empty()) {
-    const auto size = ::send(sandbox_->stub().order.get(), order_.data(), order_.size(), MSG_NOSIGNAL);
-    if (size < 0 && errno == EAGAIN) return;
-    if (size < 0) return order_.clear();  // the stub has ended: its end is on its way
-    order_.erase(0, static_cast<std::size_t>(size));
+  while (order_sent_ < order_.size()) {
+    const auto size =
+        ::send(sandbox_->stub().order.get(), order_.data() + order_sent_, order_.size() - order_sent_, MSG_NOSIGNAL);
+    if (size < 0 && errno == EAGAIN) break;
+    order_sent_ = size < 0 ? order_.size()  // the stub has ended: its end is on its way
+                           : order_sent_ + static_cast<std::size_t>(size);
   }
+  if (order_sent_ < order_.size() && order_sent_ < order_kept) return;
+  order_.erase(0, order_sent_);
+  order_sent_ = 0;
 }
 
 void JobRun::begin_step() {
@@ -236,18 +278,32 @@ void JobRun::begin_step() {
   std::string().swap(order_);
   if (!last_step_) wall_.set(announced_.job.limits.wall);
   StubEnds& stub = sandbox_->stub();
-  pipes_[0].fd = &stub.output;
-  pipes_[1].fd = &stub.error;
-  watch_delay_.set(first_look);
+  output_.open(stub.output, stub.error);
   input_.open(stub.input, announced_.job.steps[step_].reads_input);
+  meter_->begin_step();
+  if (meter_->counts_cpu()) cpu_.set(announced_.job.limits.cpu / processors());
+}
+
+// All processes of the step together; the kernel's own limit is on each of them.
+void JobRun::check_cpu() {
+  const auto left = announced_.job.limits.cpu - meter_->step_cpu();
+  if (left <= microseconds(0)) return strike(Limit::cpu);
+  cpu_.set(std::max<Clock::duration>(left / processors(), cpu_look));
+}
+
+void JobRun::on_stub_exit() {
+  if (state_ == State::over) return;
+  exit_ = sandbox_->stub().process.reap().value_or(ExitStatus{});
+  order_watch_.reset();
+  if (!collection_) return on_step_exit();
+  if (state_ != State::collecting) return give_up_collection(read_complaint());
+  check_collected();
 }
 
 void JobRun::on_step_exit() {
-  if (state_ == State::over) return;
-  exit_ = sandbox_->stub().process.reap().value_or(ExitStatus{});
   step_wall_ = std::chrono::duration_cast<microseconds>(Clock::now() - step_started_);
-  order_watch_.reset();
-  struck_.cancel();
+  late_.cancel();
+  cpu_.cancel();
   input_.close();
   const bool begun = state_ == State::running;
   if (limit_ == Limit::none) limit_ = limit_behind(exit_);
@@ -257,13 +313,9 @@ void JobRun::on_step_exit() {
   if (complaint.starts_with('j')) return finish("cannot prepare the job: " + complaint.substr(1));
   if (!begun) return finish(limit_ == Limit::none ? "cannot prepare the job: its process ended" : "");
   state_ = State::draining;
-  for (auto& pipe : pipes_) {
-    pipe.watch.reset();
-    int bytes = 0;
-    if (*pipe.fd) ioctl(pipe.fd->get(), FIONREAD, &bytes);
-    pipe.left = static_cast<std::uint64_t>(bytes);
-  }
-  drain();
+  if (limit_ != Limit::none) output_.cut_short(last_words());
+  output_.end();
+  check_drained();
 }
 
 std::string JobRun::read_complaint() {
@@ -277,11 +329,25 @@ Limit JobRun::limit_behind(const ExitStatus& status) {
   if (status.signal == SIGXFSZ) return Limit::file_size;
   if (status.signal != SIGKILL) return Limit::none;
   if (sandbox_->cgroup() && sandbox_->cgroup()->memory_struck()) return Limit::memory;
-  const auto used = to_microseconds(status.usage.ru_utime) + to_microseconds(status.usage.ru_stime);
-  return used >= announced_.job.limits.cpu ? Limit::cpu : Limit::none;
+  return cpu_time(status).used >= announced_.job.limits.cpu ? Limit::cpu : Limit::none;
+}
+
+void JobRun::check_drained() {
+  if (state_ == State::draining && output_.ended()) end_step();
 }
 
 void JobRun::end_step() {
+  output_.close();
+  StepResult result = step_result();
+  killed_ = killed_ || result.signal == SIGKILL;
+  send(FrameType::step, protocol::encode(result));
+  last_step_ = std::move(result);
+  ++step_;
+  if (limit_ != Limit::none || !choose_step()) return end_steps();
+  sweep();
+}
+
+StepResult JobRun::step_result() {
   StepResult result;
   result.step = static_cast<std::uint32_t>(step_);
   result.label = announced_.job.steps[step_].label;
@@ -289,114 +355,103 @@ void JobRun::end_step() {
   result.signal = exit_.signal;
   result.error = step_error_;
   result.wall = step_wall_;
-  result.user = to_microseconds(exit_.usage.ru_utime);
-  result.system = to_microseconds(exit_.usage.ru_stime);
-  result.peak_memory = containment_.given("memory") ? sandbox_->cgroup()->peak_memory()
-                                                    : static_cast<std::uint64_t>(exit_.usage.ru_maxrss) * 1024;
-  killed_ = killed_ || result.signal == SIGKILL;
-  send(FrameType::step, protocol::encode(result));
-  last_step_ = std::move(result);
-  ++step_;
-  if (limit_ != Limit::none || !choose_step()) return finish("");
-  state_ = State::sweeping;
-  struck_.set(strike_limit);
-  sandbox_->sweep([this] { next_step(); });
+  result.limit = limit_;
+  if (limit_ == Limit::none && meter_->step_met_processes()) result.limit = Limit::processes;
+  result.bytes_cut = output_.step_bytes_cut();
+  meter_->end_step(exit_, result);
+  return result;
 }
 
-void JobRun::next_step() {
-  struck_.cancel();
+// Nothing that a step leaves running is there when the next process begins.
+void JobRun::sweep() {
+  state_ = State::sweeping;
+  late_.set(strike_limit);
+  sandbox_->sweep([this] { begin_stub(); });
+}
+
+void JobRun::begin_stub() {
+  if (state_ != State::sweeping) return;
+  late_.cancel();
   try {
+    if (collection_ && bounds_.memory > 0) {
+      Bounds more = bounds_;
+      more.memory += collector_memory;
+      sandbox_->bound(more);
+    }
     sandbox_->make_stub();
   } catch (const SystemError& error) {
-    return finish(error.what());
+    return collection_ ? give_up_collection(error.what()) : finish(error.what());
   }
   state_ = State::feeding;
-  append_step_order();
+  if (collection_) {
+    late_.set(collection_limit);
+    append_collect_order(order_, announced_.job.collection);
+  } else {
+    append_step_order();
+  }
   feed();
 }
 
-// ---- output
+// ---- files that are taken back
 
-std::size_t JobRun::output_window() const {
-  constexpr std::size_t most = protocol::max_payload - output_header;
-  if (!owner_ || limit_ != Limit::none) return most;  // what is too much is thrown away then
-  return static_cast<std::size_t>(std::min<std::uint64_t>({most, credit_, owner_->room()}));
+bool JobRun::wants_collection() const {
+  return owner_ && !announced_.job.collection.patterns.empty() && limit_ != Limit::wall && limit_ != Limit::cancelled;
 }
 
-void JobRun::watch_output() {
-  if (state_ != State::running || watch_delay_.active()) return;
-  const bool open = output_window() > 0;
-  for (auto& pipe : pipes_) {
-    if (!open || !*pipe.fd) {
-      pipe.watch.reset();
-    } else if (!pipe.watch) {
-      pipe.watch =
-          std::make_unique<Watch>(loop_, pipe.fd->get(), EPOLLIN, [this, &pipe](std::uint32_t) { on_output(pipe); });
-    }
+void JobRun::end_steps() {
+  if (!wants_collection()) return finish("");
+  wall_.cancel();
+  collection_ = std::make_unique<JobCollection>(
+      loop_, output_,
+      JobCollection::Events{.want_turn =
+                                [this] {
+                                  if (owner_) owner_->want_turn(*this);
+                                },
+                            .send =
+                                [this](FrameType type, bool more, std::string_view head, std::string_view body) {
+                                  if (owner_) owner_->send_part(type, more, id_, head, body);
+                                },
+                            .on_progress = [this] { late_.set(collection_limit); },
+                            .on_whole =
+                                [this] {
+                                  collected_ = true;
+                                  check_collected();
+                                },
+                            .on_broken = [this](const std::string& why) { give_up_collection(why); }});
+  // Where no control group ends a job, its namespaces did.
+  const bool gone = limit_ != Limit::none && !sandbox_->cgroup() && containment_.given("namespaces");
+  if (gone) return give_up_collection("the job was ended");
+  sweep();
+}
+
+// The list that was announced, if one was, stays as it is: the host sees that its content is not whole.
+void JobRun::give_up_collection(const std::string& why) {
+  if (!collection_->announced()) {
+    collection_->refuse(announced_.job.collection,
+                        "could not be collected: " + why.substr(why.starts_with('j') ? 1 : 0));
   }
+  finish("");
 }
 
-void JobRun::on_output(OutputPipe& pipe) {
-  if (output_window() > 0 && read_pipe(pipe, output_window()) == 0) {
-    pipe.watch.reset();  // its end
-    pipe.fd->reset();
-  }
-  watch_output();
-}
-
-// Bytes that were read, 0 at the end, -1 when there is nothing now.
-ssize_t JobRun::read_pipe(OutputPipe& pipe, std::size_t most) {
-  char bytes[protocol::max_payload - output_header];
-  const auto size = read(pipe.fd->get(), bytes, std::min(most, sizeof bytes));
-  if (size > 0) take_output(pipe.stream, {bytes, static_cast<std::size_t>(size)});
-  return size;
-}
-
-void JobRun::take_output(Stream stream, std::string_view bytes) {
-  std::uint64_t allowed = announced_.job.limits.output - sent_;
-  const bool over = limit_ == Limit::none && bytes.size() > allowed;
-  if (limit_ == Limit::output) allowed = 0;
-  if (limit_ != Limit::none) {  // nothing may hold up the result now
-    allowed = std::min({allowed, last_words_, credit_});
-    last_words_ -= std::min<std::uint64_t>(last_words_, bytes.size());
-  }
-  const auto part = bytes.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(allowed, bytes.size())));
-  sent_ += part.size();
-  credit_ -= part.size();
-  cut_ += bytes.size() - part.size();
-  if (!part.empty()) {
-    send(FrameType::output, protocol::encode_output(static_cast<std::uint32_t>(step_), stream, part));
-  }
-  if (over) strike(Limit::output);
-}
-
-// What was in the pipes when the step's process ended. What others still write is not waited for.
-void JobRun::drain() {
-  for (auto& pipe : pipes_) {
-    while (pipe.left > 0) {
-      const std::size_t window = output_window();
-      if (window == 0) return;  // on_room() goes on
-      const auto size = read_pipe(pipe, static_cast<std::size_t>(std::min<std::uint64_t>(window, pipe.left)));
-      pipe.left = size > 0 ? pipe.left - static_cast<std::uint64_t>(size) : 0;
-    }
-  }
-  end_step();
-}
-
-void JobRun::on_room() {
-  if (state_ == State::running) watch_output();
-  if (state_ == State::draining) drain();
+// The collector must be gone, too, before the sandbox can be vacant.
+void JobRun::check_collected() {
+  if (collected_ && !sandbox_->stub().process) finish("");
 }
 
 // ---- the end
 
+std::uint64_t JobRun::last_words() const {
+  return owner_ && owner_->slow() ? last_words_slow : last_words_fast;
+}
+
 void JobRun::strike(Limit limit) {
-  if (limit_ != Limit::none || state_ == State::over) return;
+  if (limit_ != Limit::none || state_ == State::over || collection_) return;
   limit_ = limit;
-  if (state_ == State::draining && limit != Limit::output) return drain();
-  if (state_ == State::draining) return;  // drain() is what found it
+  cpu_.cancel();
+  output_.cut_short(last_words());
+  if (state_ == State::draining) return;  // whoever called looks whether that was the last of it
   if (state_ != State::running) return finish("");
-  struck_.set(strike_limit);
+  late_.set(strike_limit);
   try {
     sandbox_->kill();
   } catch (const SystemError& error) {
@@ -404,23 +459,26 @@ void JobRun::strike(Limit limit) {
   }
 }
 
-void JobRun::on_struck_for_long() {
+void JobRun::on_late() {
+  if (collection_) return give_up_collection("it took too long");
   finish(limit_ == Limit::none ? "what a step left behind does not end" : "");
 }
 
 void JobRun::finish(const std::string& error) {
   if (state_ == State::over) return;
   state_ = State::over;
-  wall_.cancel();
-  struck_.cancel();
+  for (Timer* timer : {&wall_, &cpu_, &late_}) timer->cancel();
   order_watch_.reset();
-  for (auto& pipe : pipes_) pipe.watch.reset();
+  output_.close();
+  if (collection_) collection_->close();
+  if (owner_) owner_->drop_turn(*this);
   input_.close();
   std::string().swap(order_);
+  order_sent_ = 0;
   if (limit_ == Limit::none && sandbox_ && sandbox_->cgroup() && sandbox_->cgroup()->processes_struck()) {
     limit_ = Limit::processes;
   }
-  send(FrameType::result, protocol::encode(protocol::Ending{limit_, cut_, error}));
+  send(FrameType::result, protocol::encode(protocol::Ending{limit_, output_.bytes_cut(), error}));
   if (sandbox_ && sandbox_->vacant()) tell_clean({true, ""});
   if (owner_) owner_->on_job_progress();
   loop_.at_end_of_round([this] { on_done_(*this); });

@@ -3,33 +3,23 @@
 
 // One job from its announcement until nothing is left of it.
 
-#include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "event_loop.h"
+#include "job_collection.h"
 #include "job_input.h"
+#include "job_meter.h"
+#include "job_output.h"
+#include "job_owner.h"
 #include "protocol/frame.h"
 #include "protocol/messages.h"
 #include "sandbox.h"
 
 namespace pbotvm::guest {
-
-/// Where a job's frames go. Outlived by its jobs: they are told to forget it.
-class JobOwner {
- public:
-  virtual ~JobOwner() = default;
-  virtual void send(protocol::FrameType type, std::uint32_t job, const std::string& payload) = 0;
-  /// Bytes of output that the line takes now; JobRun::on_room() follows when it has become more.
-  virtual std::size_t room() const = 0;
-  /// Whether the line needs so long that output in plenty would hold up the result.
-  virtual bool slow() const = 0;
-  /// The job has less to be fed with than before: reading may go on.
-  virtual void on_job_progress() = 0;
-};
 
 class JobRun {
  public:
@@ -37,6 +27,7 @@ class JobRun {
   JobRun(EventLoop& loop, const Containment& containment, JobOwner& owner, std::uint32_t id, protocol::AnnouncedJob job,
          std::function<void(JobRun&)> on_done);
   JobRun(const JobRun&) = delete;
+  ~JobRun();
 
   std::uint32_t id() const { return id_; }
   const JobOwner* owner() const { return owner_; }
@@ -52,14 +43,15 @@ class JobRun {
   /// The owner is gone: ends the job without a word.
   void abandon();
 
-  /// The line takes output again.
-  void on_room();
+  /// Its turn to send: at most `room` bytes.
+  void on_turn(std::size_t room);
 
   /// Bytes that came and could not be handed on yet.
-  std::size_t backlog() const { return order_.size(); }
+  std::size_t backlog() const { return order_.size() - order_sent_; }
 
   /// Whether it waits for a sandbox; take() gives it one. `fail` says that there will be none.
   bool waiting() const { return state_ == State::waiting; }
+  bool network() const { return network_; }  ///< of the sandbox that it needs
   bool has_sandbox() const { return sandbox_ != nullptr; }
   void take(std::unique_ptr<Sandbox> sandbox);
   void fail(const std::string& why);
@@ -73,18 +65,13 @@ class JobRun {
 
  private:
   enum class State {
-    waiting,   // for a sandbox
-    feeding,   // files are on their way
-    running,   // a step
-    draining,  // a step's process has ended, its last output is on its way
-    sweeping,  // what a step left behind is ended before the next
+    waiting,     // for a sandbox
+    feeding,     // files, or an order, are on their way
+    running,     // a step
+    draining,    // a step's process has ended, its last output is on its way
+    sweeping,    // what a step left behind is ended before the next
+    collecting,  // files are taken back
     over,
-  };
-  struct OutputPipe {
-    Stream stream;
-    UniqueFd* fd = nullptr;
-    std::unique_ptr<Watch> watch;
-    std::uint64_t left = 0;  // draining: bytes that were in it when the process ended
   };
 
   void set_limits();
@@ -94,21 +81,29 @@ class JobRun {
   void feed();
   void write_order();
   void begin_step();
+  void on_stub_exit();
   void on_step_exit();
-  void watch_output();
-  void on_output(OutputPipe& pipe);
-  ssize_t read_pipe(OutputPipe& pipe, std::size_t most);
-  std::size_t output_window() const;
-  void take_output(Stream stream, std::string_view bytes);
-  void drain();
+  void check_drained();
   void end_step();
-  void next_step();
+  StepResult step_result();
+  void sweep();
+  void begin_stub();
+  void check_cpu();
   void strike(Limit limit);
-  void on_struck_for_long();
+  std::uint64_t last_words() const;
+  void on_late();
   Limit limit_behind(const ExitStatus& status);
   std::string read_complaint();
+
+  bool wants_collection() const;
+  void end_steps();
+  void give_up_collection(const std::string& why);
+  void check_collected();
+
   void finish(const std::string& error);
+  void want_turn();
   void send(protocol::FrameType type, const std::string& payload);
+  void send_part(protocol::FrameType type, bool more, std::string_view head, std::string_view body);
 
   EventLoop& loop_;
   const Containment& containment_;
@@ -116,16 +111,20 @@ class JobRun {
   const std::uint32_t id_;
   protocol::AnnouncedJob announced_;
   std::function<void(JobRun&)> on_done_;
+  const bool network_;
   Bounds bounds_;
   ProcessLimits process_limits_;
   State state_ = State::waiting;
   std::unique_ptr<Sandbox> sandbox_;
 
-  std::string order_;            // for the stub, not written yet
+  std::string order_;            // for the stub
+  std::size_t order_sent_ = 0;   // bytes of it that were written
   std::size_t file_ = 0;         // that is being received
   std::uint64_t file_left_ = 0;  // bytes of it
   std::unique_ptr<Watch> order_watch_;
   JobInput input_;
+  JobOutput output_;
+  std::optional<JobMeter> meter_;
 
   std::size_t step_ = 0;
   std::optional<StepResult> last_step_;
@@ -134,13 +133,13 @@ class JobRun {
   std::chrono::microseconds step_wall_{0};
   Limit limit_ = Limit::none;
   std::string step_error_;
-  std::array<OutputPipe, 2> pipes_;
-  std::uint64_t credit_ = protocol::initial_output_credit;
-  std::uint64_t sent_ = 0, cut_ = 0;
-  std::uint64_t last_words_;  // bytes that may still be sent after a strike
   bool cleaned_ = false;
   bool killed_ = false;  // a step was, by whomever
-  Timer wall_, watch_delay_, struck_;
+
+  std::unique_ptr<JobCollection> collection_;  // from the end of the last step on, if there is something to collect
+  bool collected_ = false;                     // all of it was sent
+  std::size_t sent_in_turn_ = 0;               // bytes
+  Timer wall_, cpu_, late_, pace_;
 };
 
 }  // namespace pbotvm::guest

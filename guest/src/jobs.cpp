@@ -17,19 +17,26 @@ Jobs::Jobs(EventLoop& loop, const Containment& containment) : loop_(loop), conta
 }
 
 bool Jobs::full() const {
-  return std::count_if(runs_.begin(), runs_.end(), [](const auto& run) { return run->live(); }) >= slots_;
+  const auto takes_slot = [](const auto& run) { return run->live() && run->owner()->takes_slots(); };
+  return std::count_if(runs_.begin(), runs_.end(), takes_slot) >= slots_;
 }
 
-void Jobs::set_slots(std::uint32_t slots) {
-  slots_ = slots;
-  loop_.when_idle([this] { refill(); });
-}
-
-void Jobs::set_network(bool network) {
-  if (network_ == network) return;
+void Jobs::expect(std::uint32_t slots, bool network) {
+  slots_ = containment_.given("namespaces") ? std::clamp<std::uint32_t>(slots, 1, protocol::max_slots) : 1;
   network_ = network;
-  while (!ready_.empty()) bury(take(ready_, ready_.front().get()), nullptr);
+  end_surplus();
   loop_.when_idle([this] { refill(); });
+}
+
+// Sandboxes of the wrong kind, and more than will be used.
+void Jobs::end_surplus() {
+  const auto surplus = [this] {
+    const auto other =
+        std::find_if(ready_.begin(), ready_.end(), [&](const auto& one) { return one->network() != network_; });
+    if (other != ready_.end() || ready_.size() <= slots_ + 1) return other;
+    return ready_.begin();
+  };
+  for (auto one = surplus(); one != ready_.end(); one = surplus()) bury(take(ready_, one->get()), nullptr);
 }
 
 JobRun* Jobs::find(const JobOwner& owner, std::uint32_t id) {
@@ -53,23 +60,30 @@ void Jobs::abandon_all(const JobOwner& owner) {
   }
 }
 
-// Gives a sandbox that is ready to the job that has waited longest.
+// Gives the sandboxes that are ready to the jobs that wait, the one that came first before the others.
 void Jobs::match() {
-  const auto waiting = std::find_if(runs_.begin(), runs_.end(), [](const auto& run) { return run->waiting(); });
-  if (waiting == runs_.end()) return loop_.when_idle([this] { refill(); });
-  if (!ready_.empty()) {
-    auto sandbox = std::move(ready_.front());
-    ready_.pop_front();
-    (*waiting)->take(std::move(sandbox));
-  } else if (may_make()) {
-    make_sandbox();
+  for (auto& run : runs_) {
+    if (run->waiting() && !serve(*run)) return;
   }
+  loop_.when_idle([this] { refill(); });
+}
+
+bool Jobs::serve(JobRun& run) {
+  const auto fitting =
+      std::find_if(ready_.begin(), ready_.end(), [&](const auto& one) { return one->network() == run.network(); });
+  if (fitting != ready_.end()) {
+    run.take(take(ready_, fitting->get()));
+    return true;
+  }
+  while (may_make() && making_.size() < waiting() && make_sandbox(run.network())) {
+  }
+  return false;
 }
 
 // Without namespaces a job's processes are told from others only by being there at all: one sandbox at a time.
 bool Jobs::may_make() const {
-  const bool alone = !containment_.given("namespaces");
-  return making_.empty() && (!alone || (ending_.empty() && ready_.empty() && occupied() == 0));
+  if (containment_.given("namespaces")) return true;
+  return making_.empty() && ending_.empty() && ready_.empty() && occupied() == 0;
 }
 
 std::size_t Jobs::occupied() const {
@@ -77,18 +91,26 @@ std::size_t Jobs::occupied() const {
       std::count_if(runs_.begin(), runs_.end(), [](const auto& run) { return run->has_sandbox(); }));
 }
 
-void Jobs::refill() {
-  if (may_make() && ready_.size() + occupied() < slots_ + 1) make_sandbox();
+std::size_t Jobs::waiting() const {
+  return static_cast<std::size_t>(
+      std::count_if(runs_.begin(), runs_.end(), [](const auto& run) { return run->waiting(); }));
 }
 
-void Jobs::make_sandbox() {
+// One by one: what is made ahead must not be in the way of what runs.
+void Jobs::refill() {
+  if (making_.empty() && may_make() && ready_.size() + occupied() < slots_ + 1) make_sandbox(network_);
+}
+
+bool Jobs::make_sandbox(bool network) {
   try {
-    auto sandbox = std::make_unique<Sandbox>(loop_, containment_, expected_);
+    auto sandbox = std::make_unique<Sandbox>(loop_, containment_, expected_, network);
     Sandbox* const made = sandbox.get();
     making_.push_back(std::move(sandbox));
     made->start([this, made] { on_ready(made); }, [this, made](const std::string& why) { on_unusable(made, why); });
+    return true;
   } catch (const SystemError& error) {
     loop_.at_end_of_round([this, why = std::string(error.what())] { no_sandbox(why); });
+    return false;
   }
 }
 
@@ -107,6 +129,7 @@ void Jobs::renew(std::unique_ptr<Sandbox> sandbox) {
 void Jobs::on_ready(const Sandbox* sandbox) {
   ready_.push_back(take(making_, sandbox));
   match();
+  end_surplus();
 }
 
 void Jobs::on_unusable(const Sandbox* sandbox, const std::string& why) {

@@ -9,18 +9,18 @@
 
 namespace pbotvm::guest {
 
-/// All jobs of all conversations, and the sandboxes: one more than there are slots, so that the next job finds one
-/// ready while the last one's is made as new. The host that opened the last conversation says how many slots it wants.
+/// All jobs of all conversations, and the sandboxes: one more than there are slots, so that as many jobs as may come at
+/// once each find one ready, also while the last one's is made as new.
 class Jobs {
  public:
   Jobs(EventLoop& loop, const Containment& containment);
 
-  /// Jobs at one time. More of them are made ready when this program is idle.
+  /// Jobs at one time. Without namespaces it is one, whatever was asked for: nothing would keep several apart.
   std::uint32_t slots() const { return slots_; }
-  void set_slots(std::uint32_t slots);
 
-  /// Whether jobs use the machine's own network. Sandboxes that were made with the other are thrown away.
-  void set_network(bool network);
+  /// What the last hello asks for: jobs at one time, and whether they will use the machine's own network. Jobs that run
+  /// go on; what is needed of sandboxes is made when this program is idle, and what is too much is ended.
+  void expect(std::uint32_t slots, bool network);
 
   bool full() const;
   JobRun* find(const JobOwner& owner, std::uint32_t id);
@@ -41,10 +41,13 @@ class Jobs {
   using Sandboxes = std::list<std::unique_ptr<Sandbox>>;
 
   void match();
+  bool serve(JobRun& run);
   void refill();
+  void end_surplus();
   bool may_make() const;
   std::size_t occupied() const;
-  void make_sandbox();
+  std::size_t waiting() const;
+  bool make_sandbox(bool network);
   void on_ready(const Sandbox* sandbox);
   void on_unusable(const Sandbox* sandbox, const std::string& why);
   void no_sandbox(const std::string& why);

@@ -2,6 +2,7 @@
 #include "line.h"
 
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,9 +12,20 @@ namespace pbotvm::guest {
 namespace {
 
 constexpr std::size_t read_at_once = 32 * 1024;
-constexpr std::size_t output_held = 16 * 1024;  // bytes of unsent output beyond which no more is taken
+constexpr std::size_t output_held = 32 * 1024;  // bytes of unsent output beyond which no more is taken
+// A serial line takes some 50 bytes a millisecond. What waits on it, also in the kernel, is what holds up an answer;
+// the kernel says that a tty can be written to when fewer than 256 bytes wait in it, so that the line is never idle.
+constexpr std::size_t held_slow = 1536;
+constexpr std::size_t held_crowded = 1024;
+constexpr std::size_t least_slow = 512;  // of room for a frame to be worth its header
+constexpr std::size_t waits_in_tty = 256;
+// A frame is one write, and a virtio-serial port takes 32 KiB in one.
+constexpr std::size_t longest_output_header = 5;
+constexpr std::size_t output_at_once = protocol::max_payload - protocol::header_size - longest_output_header;
+constexpr std::size_t sent_kept = 256 * 1024;  // bytes that were sent and are not worth moving what follows
 // Small pieces of output leave together, and mostly with the end of their step.
 constexpr std::size_t gather_limit = 4 * 1024;
+constexpr std::size_t gather_limit_slow = 512;
 constexpr auto gather_time = std::chrono::milliseconds(4);
 constexpr auto recheck_time = std::chrono::milliseconds(100);
 constexpr auto idle_limit = std::chrono::seconds(2);
@@ -35,8 +47,9 @@ Line::Line(EventLoop& loop, UniqueFd fd, LineKind kind, std::string name, Events
 
 void Line::watch() {
   // A virtio-serial port without a host is readable all the time: only changes are of interest there.
-  const std::uint32_t events = kind_ == LineKind::virtio_serial ? EPOLLIN | EPOLLOUT | EPOLLET
-                                                                : (paused_ ? 0u : EPOLLIN) | (blocked_ ? EPOLLOUT : 0u);
+  const std::uint32_t events = kind_ == LineKind::virtio_serial
+                                   ? EPOLLIN | EPOLLOUT | EPOLLET
+                                   : (paused_ || half_closed_ ? 0u : EPOLLIN) | (blocked_ ? EPOLLOUT : 0u);
   if (watch_) {
     watch_->change(events);
   } else {
@@ -48,6 +61,10 @@ void Line::on_events(std::uint32_t events) {
   if (blocked_ && (events & EPOLLOUT)) {
     blocked_ = false;
     flush();
+  }
+  if (half_closed_) {
+    if (!closed_ && (events & (EPOLLHUP | EPOLLERR))) on_host_left();
+    return;
   }
   if (!paused_ && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) read_frames();
 }
@@ -65,6 +82,11 @@ void Line::read_frames() {
     // The first bytes of a new host can overtake the news that there is one: then the port has bytes and an end at
     // once.
     if (any && kind_ == LineKind::virtio_serial) return recheck_.set(recheck_time);
+    if (kind_ == LineKind::connection && events_.on_end && events_.on_end()) {
+      half_closed_ = true;
+      idle_.cancel();
+      return watch();
+    }
     return on_host_left();
   }
   if (reader_.partial() && !paused_) {
@@ -121,7 +143,15 @@ void Line::send(protocol::FrameType type, std::uint32_t job, std::uint64_t nonce
   if (closed_) return;
   protocol::append_message(out_, type, job, nonce, message);
   ends_.push_back(out_.size());
-  if (type != protocol::FrameType::output || unsent() >= gather_limit) return flush_later();
+  flush_later();
+}
+
+void Line::send_part(protocol::FrameType type, bool more, std::uint32_t job, std::uint64_t nonce, std::string_view head,
+                     std::string_view body) {
+  if (closed_) return;
+  protocol::append_frame(out_, type, more, job, nonce, head, body);
+  ends_.push_back(out_.size());
+  if (unsent() >= (slow() ? gather_limit_slow : gather_limit)) return flush_later();
   if (!gather_.active()) gather_.set(gather_time);
 }
 
@@ -132,15 +162,29 @@ void Line::send_text(std::string_view text) {
   flush_later();
 }
 
+void Line::finish() {
+  finishing_ = true;
+  flush_later();
+}
+
 void Line::drop_unsent() {
   const bool begun = sent_ > begin_;
   ends_.resize(begun ? 1 : 0);
   out_.resize(begun ? ends_.front() : begin_);
 }
 
-std::size_t Line::room() const {
-  if (unsent() >= output_held) return 0;
-  return slow() ? output_held - unsent() : protocol::max_payload;
+std::size_t Line::room(bool crowded) const {
+  if (!slow()) return unsent() >= output_held ? 0 : output_at_once;
+  const std::size_t waiting = unsent() + in_device();
+  const std::size_t held = crowded ? held_crowded : held_slow;
+  const std::size_t room = waiting < held ? held - waiting : 0;
+  return room < least_slow ? 0 : std::min(room, held - least_slow);
+}
+
+// Bytes that were written to a tty and have not left it.
+std::size_t Line::in_device() const {
+  int bytes = 0;
+  return slow() && ioctl(fd_.get(), TIOCOUTQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
 void Line::pause(bool paused) {
@@ -168,25 +212,39 @@ void Line::flush_later() {
 
 void Line::flush() {
   gather_.cancel();
-  const std::size_t room_before = room();
-  while (!closed_ && sent_ < out_.size()) {
-    const auto size = write(fd_.get(), out_.data() + sent_, out_.size() - sent_);
+  const bool lost = !closed_ && !write_some();
+  forget_sent();
+  // A host that is gone altogether may tell of itself only now.
+  if (half_closed_ && (lost || (finishing_ && unsent() == 0))) return on_host_left();
+  if (!closed_ && kind_ != LineKind::virtio_serial) watch();
+  events_.on_room();
+}
+
+// As much as the line takes without what comes later having to wait behind it. False when nobody can ever read it.
+bool Line::write_some() {
+  const std::size_t held = slow() ? in_device() : 0;
+  std::size_t most = slow() ? std::max(held_slow, held) - held : unsent();
+  while (sent_ < out_.size() && most > 0) {
+    const auto size = write(fd_.get(), out_.data() + sent_, std::min(most, unsent()));
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) {
       blocked_ = true;  // also when nobody is connected: an event tells of the next host
-      break;
+      return errno == EAGAIN;
     }
     sent_ += static_cast<std::size_t>(size);
+    most -= static_cast<std::size_t>(size);
   }
+  if (slow() && (unsent() > 0 || in_device() >= waits_in_tty)) blocked_ = true;
+  return true;
+}
+
+void Line::forget_sent() {
   for (; !ends_.empty() && ends_.front() <= sent_; ends_.pop_front()) begin_ = ends_.front();
-  if (sent_ == out_.size() || sent_ >= output_held) {
-    out_.erase(0, sent_);
-    for (auto& end : ends_) end -= sent_;
-    begin_ -= std::min(begin_, sent_);
-    sent_ = 0;
-  }
-  if (!closed_ && kind_ != LineKind::virtio_serial) watch();
-  if (room() > room_before) events_.on_room();
+  if (sent_ < out_.size() && sent_ < sent_kept) return;
+  out_.erase(0, sent_);
+  for (auto& end : ends_) end -= sent_;
+  begin_ -= std::min(begin_, sent_);
+  sent_ = 0;
 }
 
 }  // namespace pbotvm::guest

@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
+#include "collect.h"
+#include "order_stream.h"
+#include "pbotvm/unique_fd.h"
 #include "system.h"
 
 namespace pbotvm::guest {
@@ -17,97 +19,86 @@ namespace {
 constexpr int exit_not_found = 127;  // as a shell says it
 constexpr int exit_not_started = 126;
 
-template <typename Number>
-void append_number(std::string& to, Number value) {
-  to.append(reinterpret_cast<const char*>(&value), sizeof value);  // one machine, one program: its own byte order
-}
-
-void append_text(std::string& to, std::string_view text) {
-  append_number<std::uint32_t>(to, static_cast<std::uint32_t>(text.size()));
-  to.append(text);
-}
-
-/// Reads exactly what is asked for; the process ends when the other side is gone.
-class OrderReader {
- public:
-  /// Touches the memory that reading an order will need: a stub's first write to a page costs a fault, better now than
-  /// when the job is there.
-  explicit OrderReader(int socket) : socket_(socket) {
-    std::memset(buffer_, 0, sizeof buffer_);
-    volatile char last = std::string(sizeof buffer_, ' ').back();
-    (void)last;
-  }
-
-  template <typename Number>
-  Number number() {
-    Number value;
-    std::memcpy(&value, take(sizeof value).data(), sizeof value);
-    return value;
-  }
-  std::string text() {
-    const auto size = number<std::uint32_t>();
-    std::string text;
-    while (text.size() < size) text += some(size - text.size());
-    return text;
-  }
-  /// Between one and `limit` bytes, valid until the next call.
-  std::string_view some(std::size_t limit) {
-    if (begin_ == end_) fill();
-    const std::size_t size = std::min(limit, end_ - begin_);
-    begin_ += size;
-    return {buffer_ + begin_ - size, size};
-  }
-
- private:
-  std::string_view take(std::size_t size) {
-    std::memmove(buffer_, buffer_ + begin_, end_ - begin_);
-    end_ -= std::exchange(begin_, 0);
-    while (end_ < size) fill();
-    begin_ = size;
-    return {buffer_, size};
-  }
-  void fill() {
-    if (begin_ == end_) begin_ = end_ = 0;
-    const auto size = read(socket_, buffer_ + end_, sizeof buffer_ - end_);
-    if (size <= 0) _exit(exit_not_started);
-    end_ += static_cast<std::size_t>(size);
-  }
-
-  int socket_;
-  char buffer_[16 * 1024];
-  std::size_t begin_ = 0, end_ = 0;
-};
-
 [[noreturn]] void give_up(int socket, char kind, const std::string& text, int status) {
   const std::string report = kind + text;
   [[maybe_unused]] const auto written = write(socket, report.data(), report.size());
   _exit(status);
 }
 
-void make_directories(const std::string& path) {
-  for (auto slash = path.find('/'); slash != path.npos; slash = path.find('/', slash + 1)) {
-    if (mkdir(path.substr(0, slash).c_str(), 0755) < 0 && errno != EEXIST) throw SystemError(path);
-  }
+constexpr std::size_t max_path_told = 200;  // bytes: what is wrong has to stand in the same message
+
+std::string shown(std::string_view path) {
+  if (path.size() <= max_path_told) return std::string(path);
+  return std::string(path.substr(0, max_path_told)) + "...";
 }
 
-void write_one_file(OrderReader& order) {
+constexpr mode_t directory_mode = 0755;
+constexpr mode_t masked = 022;  // by the stub's umask
+
+/// Makes and opens what is named below the job's directory, part by part: no link is ever followed, and each part of a
+/// long path is looked up once.
+class Places {
+ public:
+  void make_directory(const std::string& path) { enter(path, path); }
+
+  UniqueFd make_file(const std::string& path, mode_t mode) {
+    const auto slash = path.rfind('/');
+    const int parent = slash == path.npos ? AT_FDCWD : enter(std::string_view(path).substr(0, slash), path);
+    const char* name = path.c_str() + (slash == path.npos ? 0 : slash + 1);
+    UniqueFd file(openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+    if (!file) throw SystemError(shown(path));
+    if ((mode & masked) != 0 && fchmod(file.get(), mode) < 0) throw SystemError(shown(path));
+    return file;
+  }
+
+ private:
+  // A directory of the job, made as far as it is missing; `whole` is what to name when that fails. Kept: files of one
+  // directory mostly come together.
+  int enter(std::string_view path, std::string_view whole) {
+    if (directory_ && path == path_) return directory_.get();
+    UniqueFd directory;
+    for_each_part(path, '/', [&](std::string_view part) {
+      const int parent = directory ? directory.get() : AT_FDCWD;
+      const std::string name(part);
+      UniqueFd next = open_directory(parent, name);
+      if (!next && errno == ENOENT && mkdirat(parent, name.c_str(), directory_mode) == 0) {
+        next = open_directory(parent, name);
+      }
+      if (!next) throw SystemError(shown(whole));
+      directory = std::move(next);
+    });
+    directory_ = std::move(directory);
+    path_ = path;
+    return directory_.get();
+  }
+  static UniqueFd open_directory(int parent, const std::string& name) {
+    return UniqueFd(openat(parent, name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  }
+
+  std::string path_;
+  UniqueFd directory_;
+};
+
+void write_one_file(OrderReader& order, Places& places) {
   const std::string path = order.text();
   const auto mode = order.number<std::uint32_t>();
   auto left = order.number<std::uint64_t>();
-  make_directories(path);
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-  if (file < 0) throw SystemError(path);
+  const UniqueFd file = places.make_file(path, mode);
   while (left > 0) {
     auto piece = order.some(left);
     left -= piece.size();
     while (!piece.empty()) {
-      const auto size = write(file, piece.data(), piece.size());
-      if (size < 0) throw SystemError(path);
+      const auto size = write(file.get(), piece.data(), piece.size());
+      if (size < 0) throw SystemError(shown(path));
       piece.remove_prefix(static_cast<std::size_t>(size));
     }
   }
-  if ((mode & 022) != 0 && fchmod(file, mode) < 0) throw SystemError(path);  // the umask took these away
-  close(file);
+}
+
+void make_places(OrderReader& order) {
+  Places places;
+  for (auto count = order.number<std::uint32_t>(); count > 0; --count) places.make_directory(order.text());
+  for (auto count = order.number<std::uint32_t>(); count > 0; --count) write_one_file(order, places);
 }
 
 void set_limit(int resource, std::uint64_t soft, std::uint64_t hard) {
@@ -156,12 +147,15 @@ void run_program(std::vector<std::string>& argv, std::vector<std::string>& envir
 }  // namespace
 
 void append_order(std::string& to, const Step& step, const std::vector<std::string>& environment,
-                  const ProcessLimits& limits, std::size_t files) {
+                  const ProcessLimits& limits, const std::vector<std::string>& directories, std::size_t files) {
+  append_number(to, run_order);
   append_number(to, limits);
   append_number(to, static_cast<std::uint32_t>(step.argv.size()));
   for (const auto& argument : step.argv) append_text(to, argument);
   append_number(to, static_cast<std::uint32_t>(environment.size()));
   for (const auto& entry : environment) append_text(to, entry);
+  append_number(to, static_cast<std::uint32_t>(directories.size()));
+  for (const auto& path : directories) append_text(to, path);
   append_number(to, static_cast<std::uint32_t>(files));
 }
 
@@ -173,13 +167,14 @@ void append_order_file(std::string& to, const JobFile& file, std::uint64_t size)
 
 void carry_out_order(int socket) {
   OrderReader order(socket);
+  if (order.number<char>() == collect_order) carry_out_collection(order, STDOUT_FILENO);
   const auto limits = order.number<ProcessLimits>();
   std::vector<std::string> argv(order.number<std::uint32_t>());
   for (auto& argument : argv) argument = order.text();
   std::vector<std::string> environment(order.number<std::uint32_t>());
   for (auto& entry : environment) entry = order.text();
   try {
-    for (auto files = order.number<std::uint32_t>(); files > 0; --files) write_one_file(order);
+    make_places(order);
     set_process_limits(limits);
   } catch (const SystemError& error) {
     give_up(socket, 'j', error.what(), exit_not_started);

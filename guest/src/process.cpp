@@ -18,10 +18,20 @@ void Process::kill() const {
 }
 
 std::optional<ExitStatus> Process::reap() {
+  return reap(WEXITED | WNOHANG);
+}
+
+void Process::end() {
+  if (!*this) return;
+  kill();
+  reap(WEXITED);
+}
+
+std::optional<ExitStatus> Process::reap(int options) {
   siginfo_t info{};
   ExitStatus status;
   // The system call itself, not the library's function: that one does not hand over the resource usage.
-  if (syscall(SYS_waitid, P_PIDFD, fd_.get(), &info, WEXITED | WNOHANG, &status.usage) < 0) {
+  if (syscall(SYS_waitid, P_PIDFD, fd_.get(), &info, options, &status.usage) < 0) {
     if (errno != ECHILD) throw SystemError("waitid");
   } else if (info.si_pid == 0) {
     return std::nullopt;

@@ -33,7 +33,12 @@ class Process {
   /// Its end, if it has ended; it is gone then, but for the descriptor.
   std::optional<ExitStatus> reap();
 
+  /// Kills it and waits until it is gone: only for one that does not hold up its own end.
+  void end();
+
  private:
+  std::optional<ExitStatus> reap(int options);
+
   pid_t pid_ = -1;
   UniqueFd fd_;
   bool reaped_ = false;

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -18,7 +17,6 @@
 #include <map>
 
 #include "stub.h"
-#include "warden.h"
 
 namespace pbotvm::guest {
 namespace {
@@ -44,9 +42,14 @@ Pair make_socket_pair() {
   return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-Process make_warden(const Containment& containment, Pair& words) {
-  Process warden = fork_process(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC, -1);
-  if (!warden) run_warden(words.other.get(), containment.work(), containment.uid(), containment.gid());
+// Those that a job has of its own, beside its processes and mounts.
+std::uint64_t own_namespaces(bool network) {
+  return CLONE_NEWIPC | CLONE_NEWUTS | (network ? CLONE_NEWNET : 0);
+}
+
+Process make_warden(const WardenPlan& plan, Pair& words) {
+  Process warden = fork_process(CLONE_NEWPID | own_namespaces(plan.network), -1);
+  if (!warden) run_warden(words.other.get(), plan);
   words.other.reset();
   return warden;
 }
@@ -73,8 +76,13 @@ std::map<pid_t, pid_t> parents() {
 
 }  // namespace
 
-Sandbox::Sandbox(EventLoop& loop, const Containment& containment, const Bounds& expected)
-    : loop_(loop), containment_(containment), retry_(loop, [this] { check_ended(); }) {
+Sandbox::Sandbox(EventLoop& loop, const Containment& containment, const Bounds& expected, bool network)
+    : loop_(loop),
+      containment_(containment),
+      network_(network),
+      own_network_(!network && containment.given("network")),
+      expected_memory_(expected.memory),
+      retry_(loop, [this] { check_ended(); }) {
   if (containment.cgroup_parent() >= 0) cgroup_.emplace(containment.cgroup_parent(), expected);
   if (containment.given("namespaces")) {
     directory_ = containment.work();
@@ -109,7 +117,7 @@ void Sandbox::make_directory() {
 
 void Sandbox::start_warden() {
   Pair words = make_socket_pair();
-  warden_ = make_warden(containment_, words);
+  warden_ = make_warden(containment_.plan(own_network_, expected_memory_), words);
   warden_words_ = std::move(words.mine);
   set_nonblocking(warden_words_.get());
   warden_watch_ =
@@ -150,8 +158,8 @@ void Sandbox::come_alive() {
 void Sandbox::make_stub() {
   Pair order = make_socket_pair(), input = make_pipe(true), output = make_pipe(false), error = make_pipe(false);
   set_nonblocking(order.mine.get());
-  const StubPlace place{containment_,      warden_.fd(),       directory_,       order.other.get(),
-                        input.other.get(), output.other.get(), error.other.get()};
+  const StubPlace place{containment_,      warden_.fd(),      own_namespaces(own_network_), directory_,
+                        order.other.get(), input.other.get(), output.other.get(),           error.other.get()};
   // A new process is born into the namespace of processes that its parent has chosen for its children.
   if (warden_ && setns(warden_.fd(), CLONE_NEWPID) < 0) throw SystemError("setns");
   Process process = fork_process(0, cgroup_ ? cgroup_->directory() : -1);
@@ -193,8 +201,13 @@ void Sandbox::renew(const Bounds& bounds, std::function<void()> on_ready, OnFail
   } catch (const SystemError& error) {
     return std::exchange(on_failed_, nullptr)(error.what());
   }
-  if (write(warden_words_.get(), &renew_order, 1) != 1)
+  if (!tell_warden({WardenOrder::What::renew, bounds.memory})) {
     std::exchange(on_failed_, nullptr)("its warden takes no orders");
+  }
+}
+
+bool Sandbox::tell_warden(const WardenOrder& order) {
+  return write(warden_words_.get(), &order, sizeof order) == sizeof order;
 }
 
 void Sandbox::kill() {
@@ -206,7 +219,7 @@ void Sandbox::kill() {
 void Sandbox::sweep(std::function<void()> done) {
   on_swept_ = std::move(done);
   if (warden_) {
-    if (write(warden_words_.get(), &sweep_order, 1) != 1) log_line("a warden takes no orders");
+    if (!tell_warden({WardenOrder::What::sweep})) log_line("a warden takes no orders");
   } else {
     check_ended();
   }
@@ -294,10 +307,10 @@ bool Sandbox::sweep_without_warden() {
   return !left;
 }
 
-std::string try_namespaces(const Containment& containment) {
+std::string try_namespaces(const Containment& containment, bool network) {
   try {
     Pair words = make_socket_pair();
-    Process warden = make_warden(containment, words);
+    Process warden = make_warden(containment.plan(network, 0), words);
     char word[512];
     const auto size = read(words.mine.get(), word, sizeof word);
     std::string why;
@@ -305,10 +318,7 @@ std::string try_namespaces(const Containment& containment) {
     if (size > 0 && word[0] == warden_failed) why.assign(word + 1, static_cast<std::size_t>(size) - 1);
     if (why.empty() && setns(warden.fd(), CLONE_NEWPID) < 0) why = "setns: " + error_text(errno);
     setns(containment.pid_namespace(), CLONE_NEWPID);
-    warden.kill();
-    pollfd end{warden.fd(), POLLIN, 0};
-    poll(&end, 1, 1000);
-    warden.reap();
+    warden.end();
     return why;
   } catch (const SystemError& error) {
     return error.what();

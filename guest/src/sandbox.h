@@ -16,6 +16,7 @@
 #include "event_loop.h"
 #include "order.h"
 #include "process.h"
+#include "warden.h"
 
 namespace pbotvm::guest {
 
@@ -30,8 +31,9 @@ class Sandbox {
  public:
   using OnFailed = std::function<void(const std::string& why)>;
 
-  /// `expected`: bounds that the next job will probably have. Throws SystemError.
-  Sandbox(EventLoop& loop, const Containment& containment, const Bounds& expected);
+  /// `expected`: bounds that the next job will probably have; `network`: its job uses the machine's own network instead
+  /// of an empty one. Throws SystemError.
+  Sandbox(EventLoop& loop, const Containment& containment, const Bounds& expected, bool network);
   Sandbox(const Sandbox&) = delete;
   ~Sandbox();
 
@@ -44,6 +46,7 @@ class Sandbox {
   void when_stub_ends(std::function<void()> on_exit);
   const std::string& directory() const { return directory_; }  ///< the job's, as the job sees it
 
+  bool network() const { return network_; }
   void bound(const Bounds& bounds);
   JobCgroup* cgroup() { return cgroup_ ? &*cgroup_ : nullptr; }
 
@@ -71,11 +74,15 @@ class Sandbox {
   void on_warden_word();
   void make_directory();
   void check_ended();
+  bool tell_warden(const WardenOrder& order);
   bool nothing_left(std::string& what);
   bool sweep_without_warden();
 
   EventLoop& loop_;
   const Containment& containment_;
+  const bool network_;      // the machine's is asked for
+  const bool own_network_;  // there is one of its own
+  const std::uint64_t expected_memory_;
   std::function<void()> on_ready_;
   OnFailed on_failed_;
   std::function<void()> on_swept_, on_stub_end_;
@@ -91,7 +98,7 @@ class Sandbox {
   Clock::time_point end_by_{};
 };
 
-/// Makes and ends a trial set of namespaces. Returns why that fails, or nothing.
-std::string try_namespaces(const Containment& containment);
+/// Makes and ends a trial set of namespaces, with or without a network. Returns why that fails, or nothing.
+std::string try_namespaces(const Containment& containment, bool network);
 
 }  // namespace pbotvm::guest

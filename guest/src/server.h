@@ -20,7 +20,8 @@ class Server {
  private:
   template <typename Open>
   void add_line(LineKind kind, const std::string& name, Open open);
-  void add_listener(const std::string& path, std::function<void(UniqueFd)> on_connection);
+  void add_listener(UniqueFd fd, std::function<void(UniqueFd)> on_connection);
+  void add_vsock(std::uint32_t port);
   void add_connection(UniqueFd fd, const std::string& name);
   void add_heartbeat(const std::string& where);
   void add_heartbeat_line(UniqueFd fd);
@@ -33,6 +34,7 @@ class Server {
   EventLoop& loop_;
   const Containment& containment_;
   Jobs jobs_;
+  PbotTurns pbot_turns_;
   std::list<Listener> listeners_;
   std::list<std::unique_ptr<Conversation>> conversations_;
   std::list<std::unique_ptr<HeartbeatLine>> heartbeats_;

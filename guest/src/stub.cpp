@@ -3,15 +3,18 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/keyctl.h>
 #include <sched.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 
+#include "seccomp_filter.h"
 #include "system.h"
 
 namespace pbotvm::guest {
@@ -23,8 +26,23 @@ void check(int result, const char* what) {
   if (result < 0) throw SystemError(what);
 }
 
+// Not the keys of whoever started this program. What a job may do with keys is the filter's matter.
+void leave_keyrings() {
+  if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 && errno != ENOSYS) {
+    throw SystemError("join a new keyring");
+  }
+}
+
+// A program may open its own standard streams once more, as /dev/stdout, only when they are its user's.
+void own_streams(const StubPlace& place) {
+  if (geteuid() != 0) return;
+  for (const int stream : {place.input, place.output, place.error}) {
+    check(fchown(stream, place.containment.uid(), place.containment.gid()), "fchown");
+  }
+}
+
+// The rest was settled when this program started: rights.h.
 void take_rights(const Containment& containment) {
-  check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
   if (geteuid() != 0 || containment.uid() == 0) return;
   check(setgroups(0, nullptr), "setgroups");
   check(setresgid(containment.gid(), containment.gid(), containment.gid()), "setresgid");
@@ -42,17 +60,17 @@ void take_descriptors(const StubPlace& place) {
 
 void take_place(const StubPlace& place) {
   prctl(PR_SET_NAME, "pbotvm-stub");
-  if (place.warden >= 0) check(setns(place.warden, CLONE_NEWNS | CLONE_NEWIPC), "setns");
+  if (place.warden >= 0) check(setns(place.warden, static_cast<int>(CLONE_NEWNS | place.namespaces)), "setns");
   check(setsid(), "setsid");
   // Out of the protection that the program itself enjoys. Not there to be lost where it was not given.
   if (place.containment.given("priority")) write_file("/proc/self/oom_score_adj", "0");
-  const rlimit no_core{0, 0};
-  check(setrlimit(RLIMIT_CORE, &no_core), "setrlimit");
   signal(SIGPIPE, SIG_DFL);  // the only one that is not: main.cpp
   // Without hardware virtualisation translated machine code is found again only at the same address: starting a program
   // takes a fifth of the time. A job has nobody to hide its addresses from.
   personality(ADDR_NO_RANDOMIZE);
   umask(022);
+  leave_keyrings();
+  own_streams(place);
   take_rights(place.containment);
   check(chdir(place.directory.c_str()), "chdir");
 }
@@ -65,6 +83,7 @@ void run_stub(const StubPlace& place) {
     take_place(place);
     take_descriptors(place);
     complaints = order_fd;
+    if (place.containment.given("filter")) enter_filter();
   } catch (const SystemError& error) {
     const std::string text = std::string("j") + error.what();
     [[maybe_unused]] const auto written = write(complaints, text.data(), text.size());

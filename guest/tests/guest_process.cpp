@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <random>
@@ -129,10 +130,10 @@ std::optional<std::string> Stream::read(std::chrono::milliseconds wait) {
   return bytes;
 }
 
-protocol::Welcome Client::hello(const std::vector<std::string>& tools) {
+protocol::Welcome Client::hello(const std::vector<std::string>& tools, std::uint32_t slots) {
   std::random_device random;
   nonce_ = static_cast<std::uint64_t>(random()) << 32 | random();
-  send(FrameType::hello, 0, protocol::encode(protocol::Hello{1, std::string(32, 's'), tools}));
+  send(FrameType::hello, 0, protocol::encode(protocol::Hello{1, std::string(32, 's'), tools, slots}));
   while (const auto frame = next()) {
     if (frame->type == FrameType::welcome && frame->nonce == nonce_) return protocol::decode_welcome(frame->payload);
   }
@@ -175,29 +176,61 @@ std::optional<Frame> Client::next(std::chrono::milliseconds wait) {
 }
 
 JobOutcome Client::finish(std::uint32_t id, bool give_credit) {
-  JobOutcome outcome;
-  while (const auto frame = next()) {
+  std::map<std::uint32_t, JobOutcome> outcomes = {{id, {}}};
+  finish_all(outcomes, give_credit);
+  return std::move(outcomes.at(id));
+}
+
+void Client::finish_all(std::map<std::uint32_t, JobOutcome>& outcomes, bool give_credit) {
+  const auto over = [&] {
+    return std::all_of(outcomes.begin(), outcomes.end(), [](const auto& entry) { return entry.second.over(); });
+  };
+  while (!over()) {
+    const auto frame = next();
+    if (!frame) {
+      ADD_FAILURE() << "the end of a job did not come";
+      return;
+    }
     EXPECT_EQ(frame->nonce, nonce_);
-    EXPECT_EQ(frame->job, id);
-    if (frame->type == FrameType::output) {
-      const auto chunk = protocol::decode_output(frame->payload);
-      outcome.output[static_cast<int>(chunk.stream)] += chunk.bytes;
-      const auto size = static_cast<std::uint32_t>(chunk.bytes.size());
-      if (give_credit) send(FrameType::credit, id, protocol::encode_credit(size));
-    } else if (frame->type == FrameType::step) {
-      outcome.steps.push_back(protocol::decode_step(frame->payload));
-    } else if (frame->type == FrameType::result) {
-      outcome.ending = protocol::decode_ending(frame->payload);
-    } else if (frame->type == FrameType::clean) {
-      outcome.clean = protocol::decode_clean(frame->payload);
-      return outcome;
-    } else if (frame->type == FrameType::error) {
-      outcome.refusal = protocol::decode_refusal(frame->payload);
-      return outcome;
+    const auto found = outcomes.find(frame->job);
+    if (found == outcomes.end()) {
+      ADD_FAILURE() << "a frame of job " << frame->job;
+    } else {
+      EXPECT_FALSE(found->second.over()) << "a frame after the end of job " << frame->job;
+      take(*frame, found->second, give_credit);
     }
   }
-  ADD_FAILURE() << "the job's end did not come";
-  return outcome;
+}
+
+void Client::take(const Frame& frame, JobOutcome& outcome, bool credit) {
+  if (frame.type == FrameType::output) {
+    EXPECT_FALSE(outcome.ending);
+    const auto chunk = protocol::decode_output(frame.payload);
+    outcome.output[static_cast<int>(chunk.stream)] += chunk.bytes;
+    if (credit) give_credit(frame.job, chunk.bytes.size());
+  } else if (frame.type == FrameType::step) {
+    outcome.steps.push_back(protocol::decode_step(frame.payload));
+  } else if (frame.type == FrameType::collected) {
+    EXPECT_FALSE(outcome.ending);
+    if (const auto text = collected_text_[frame.job].add(frame.payload, frame.more)) {
+      outcome.collected = protocol::decode_collected(*text);
+      outcome.files.resize(outcome.collected->files.size());
+    }
+  } else if (frame.type == FrameType::file) {
+    const auto piece = protocol::decode_file_piece(frame.payload);
+    outcome.files.at(piece.index) += piece.bytes;
+    if (credit) give_credit(frame.job, piece.bytes.size());
+  } else if (frame.type == FrameType::result) {
+    outcome.ending = protocol::decode_ending(frame.payload);
+  } else if (frame.type == FrameType::clean) {
+    outcome.clean = protocol::decode_clean(frame.payload);
+  } else if (frame.type == FrameType::error) {
+    outcome.refusal = protocol::decode_refusal(frame.payload);
+  }
+}
+
+void Client::give_credit(std::uint32_t id, std::size_t bytes) {
+  send(FrameType::credit, id, protocol::encode_credit(static_cast<std::uint32_t>(bytes)));
 }
 
 std::string Client::next_output(std::uint32_t id) {

@@ -69,6 +69,9 @@ struct JobOutcome {
   std::optional<protocol::Ending> ending;
   std::optional<protocol::Clean> clean;
   std::optional<protocol::Refusal> refusal;
+  std::optional<protocol::Collected> collected;
+  std::vector<std::string> files;  ///< content of those in `collected`, as far as it came
+  bool over() const { return clean || refusal; }
   std::string out() const { return output.contains(1) ? output.at(1) : ""; }
   std::string err() const { return output.contains(2) ? output.at(2) : ""; }
 };
@@ -77,7 +80,7 @@ class Client {
  public:
   explicit Client(const std::filesystem::path& socket) : stream_(socket) {}
 
-  protocol::Welcome hello(const std::vector<std::string>& tools = {});
+  protocol::Welcome hello(const std::vector<std::string>& tools = {}, std::uint32_t slots = 1);
   std::uint64_t nonce() const { return nonce_; }
 
   void send(protocol::FrameType type, std::uint32_t job, std::string payload);
@@ -88,6 +91,8 @@ class Client {
   std::optional<protocol::Frame> next(std::chrono::milliseconds wait = patience);
   /// Reads until CLEAN or a refusal of this job; fails the test when another job's frame comes.
   JobOutcome finish(std::uint32_t id, bool give_credit = true);
+  /// Reads until each of these jobs is over; what comes of them is added to what is there.
+  void finish_all(std::map<std::uint32_t, JobOutcome>& outcomes, bool give_credit = true);
   JobOutcome run(const Job& job) {
     start(++last_id_, job);
     return finish(last_id_);
@@ -99,7 +104,10 @@ class Client {
   void disconnect() { stream_.close(); }
 
  private:
+  void take(const protocol::Frame& frame, JobOutcome& outcome, bool give_credit);
+  void give_credit(std::uint32_t id, std::size_t bytes);
   guest_test::Stream stream_;
+  std::map<std::uint32_t, protocol::MessageAssembler> collected_text_;
   protocol::FrameReader reader_;
   std::uint64_t nonce_ = 0;
   std::uint32_t last_id_ = 1000;

@@ -107,6 +107,36 @@ TEST_F(GuestJobs, files_have_their_place_content_and_mode) {
   EXPECT_EQ(client.run(job).out(), std::string("\0\xff", 2) + "\ntool runs\n0\n644\n755\n666\n0022\n");
 }
 
+TEST_F(GuestJobs, directories_are_made_before_the_first_step) {
+  Job job = shell_job("stat -c '%a %F %n' empty deep deep/er/still prog; ls deep/er");
+  job.directories = {"empty", "deep/er/still", "prog"};
+  job.files.push_back({"deep/er/file", "x", 0644});
+  const JobOutcome outcome = client.run(job);
+  EXPECT_EQ(outcome.out(),
+            "755 directory empty\n755 directory deep\n755 directory deep/er/still\n755 directory prog\n"
+            "file\nstill\n")
+      << outcome.err() << outcome.ending.value().error;
+}
+
+TEST_F(GuestJobs, paths_may_be_as_long_as_the_system_takes_and_hold_any_text) {
+  std::string longest = std::string(255, 'p');
+  while (longest.size() + 256 <= 4095) longest += "/" + std::string(255, 'p');
+  ASSERT_EQ(longest.size(), 4095u);
+  Job job = shell_job("find . -type f -printf '%s %m\n' | sort; cat 'new\nline'; cat -- '-rf *'");
+  job.files.push_back({longest, "long", 0640});
+  job.files.push_back({"new\nline", "newline\n", 0644});
+  job.files.push_back({"-rf *", "dashes\n", 0644});
+  const JobOutcome outcome = client.run(job);
+  EXPECT_THAT(outcome.out(), HasSubstr("4 640\n")) << outcome.ending.value().error;
+  EXPECT_THAT(outcome.out(), HasSubstr("newline\ndashes\n"));
+}
+
+TEST_F(GuestJobs, a_file_below_another_file_is_refused_with_its_name) {
+  Job job = shell_job("echo never");
+  job.directories = {"prog.sh"};
+  EXPECT_THAT(client.run(job).ending.value().error, HasSubstr("prog.sh"));
+}
+
 TEST_F(GuestJobs, a_large_file_arrives_whole_and_the_program_stays_small) {
   Job job = shell_job("cksum < big; wc -c < big");
   job.limits.file_size = 64 << 20;
@@ -191,6 +221,35 @@ TEST_F(GuestJobs, output_stops_at_its_limit_and_the_job_is_ended) {
   EXPECT_EQ(outcome.out().size(), 100'001u);
   EXPECT_EQ(outcome.ending.value().limit, Limit::output);
   EXPECT_GT(outcome.ending.value().bytes_cut, 0u);
+}
+
+TEST_F(GuestJobs, limit_and_cut_bytes_are_told_of_the_step_that_met_them) {
+  Job job = shell_job("");
+  job.steps = {step({"head", "-c", "1000", "/dev/zero"}), step({"head", "-c", "100000", "/dev/zero"}),
+               step({"echo", "never"}, When::always)};
+  job.limits.output = 50'000;
+  const JobOutcome outcome = client.run(job);
+  ASSERT_EQ(outcome.steps.size(), 2u);
+  EXPECT_EQ(outcome.steps[0].limit, Limit::none);
+  EXPECT_EQ(outcome.steps[0].bytes_cut, 0u);
+  EXPECT_EQ(outcome.steps[1].limit, Limit::output);
+  EXPECT_EQ(outcome.steps[1].bytes_cut, outcome.ending.value().bytes_cut);
+  EXPECT_GE(outcome.steps[1].bytes_cut, 1u);
+  EXPECT_EQ(outcome.out().size(), 50'000u);
+}
+
+TEST_F(GuestJobs, times_count_the_processes_that_a_step_waited_for) {
+  const JobOutcome outcome = client.run(shell_job("sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done'; true"));
+  EXPECT_GE(outcome.steps.at(0).user + outcome.steps.at(0).system, 50ms);
+}
+
+TEST_F(GuestJobs, ten_megabytes_of_output_arrive_whole) {
+  Job job = shell_job("head -c 10000000 /dev/zero; echo end >&2");
+  job.limits.output = 20 << 20;
+  const JobOutcome outcome = client.run(job);
+  EXPECT_EQ(outcome.out().size(), 10'000'000u);
+  EXPECT_EQ(outcome.err(), "end\n");
+  EXPECT_EQ(outcome.ending.value().bytes_cut, 0u);
 }
 
 TEST_F(GuestJobs, output_that_just_fits_is_not_cut) {

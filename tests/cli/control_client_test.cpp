@@ -24,8 +24,8 @@ using testing::TemporaryDirectory;
 constexpr const char* status_answer =
     R"({"ok":true,"version":"0.1.0","pid":7,"uptime_s":75.5,"address":"127.0.0.1:9000","requests":12,"machines":[)"
     R"({"name":"pbot-vm","state":"ready","since_s":12.04,"hypervisor":"QEMU 7.2.22, tcg, pid 1","transport":)"
-    R"("virtio-serial","guest":"0.1.0","waiting":0,"jobs":12,"faults":1,"reverts":1,"heartbeat_age_s":0.5,"problem":""},)"
-    R"({"name":"b","state":"failed","since_s":3700,"hypervisor":"none","transport":"","guest":"","waiting":0,"jobs":0,)"
+    R"("virtio-serial","guest":"0.1.0","slots":4,"running":1,"waiting":0,"jobs":12,"faults":1,"reverts":1,"heartbeat_age_s":0.5,"problem":""},)"
+    R"({"name":"b","state":"failed","since_s":3700,"hypervisor":"none","transport":"","guest":"","slots":0,"running":0,"waiting":0,"jobs":0,)"
     R"("faults":0,"reverts":0,"heartbeat_age_s":null,"problem":"no answer"}]})";
 
 // Runs pbotvm against a host that gives this answer; `line` becomes what it was asked.
@@ -40,13 +40,15 @@ TEST(Control, StatusIsATableForPeople) {
   const Ended ended = control({"status"}, status_answer, line);
   EXPECT_EQ(line, "{\"command\":\"status\"}\n");
   EXPECT_EQ(ended.status, 0);
-  EXPECT_EQ(ended.out,
-            "pbotvm-host 0.1.0 on 127.0.0.1:9000, process 7, up 1 min 15 s, 12 requests\n"
-            "MACHINE  STATE   SINCE      HEARTBEAT  TRANSPORT      GUEST  WAITING  JOBS  FAULTS  REVERTS  HYPERVISOR\n"
-            "pbot-vm  ready   12.0 s     0.5 s      virtio-serial  0.1.0  0        12    1       1        "
-            "QEMU 7.2.22, tcg, pid 1\n"
-            "b        failed  1 h 1 min  -          -              -      0        0     0       0        none\n"
-            "b: no answer\n");
+  EXPECT_EQ(
+      ended.out,
+      "pbotvm-host 0.1.0 on 127.0.0.1:9000, process 7, up 1 min 15 s, 12 requests\n"
+      "MACHINE  STATE   SINCE      HEARTBEAT  TRANSPORT      GUEST  RUNNING  WAITING  JOBS  FAULTS  REVERTS  "
+      "HYPERVISOR\n"
+      "pbot-vm  ready   12.0 s     0.5 s      virtio-serial  0.1.0  1/4      0        12    1       1        "
+      "QEMU 7.2.22, tcg, pid 1\n"
+      "b        failed  1 h 1 min  -          -              -      0/0      0        0     0       0        none\n"
+      "b: no answer\n");
 }
 
 TEST(Control, StatusAsJsonIsTheAnswer) {

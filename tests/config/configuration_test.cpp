@@ -88,7 +88,8 @@ std::string dump(const Configuration& c) {
   };
   out << c.address << " " << c.server << " " << c.timeout.count() << " " << c.queue_timeout.count() << " "
       << c.queue_limit << " " << c.output_limit << " " << c.memory_limit << " " << c.process_limit << " "
-      << c.file_limit << " " << c.language << " " << c.state << " " << c.user << " " << static_cast<int>(c.log_level)
+      << c.file_limit << " " << c.collect_limit << " " << c.collect_files << " " << c.persist_limit << " "
+      << c.persist_keys << " " << c.language << " " << c.state << " " << c.user << " " << static_cast<int>(c.log_level)
       << " " << c.default_machine << "\n";
   for (const auto& path : c.plugins) out << path << " ";
   for (const auto& path : c.languages) out << path << " ";
@@ -110,7 +111,8 @@ std::string dump(const Configuration& c) {
 TEST_F(ConfigurationTest, HasADefaultForEverything) {
   const Configuration c = load();
   EXPECT_EQ(dump(c),
-            "127.0.0.1 9000 10000 10000 64 262144 536870912 200 33554432 c2x \"/run/pbotvm\" pbotvm 2 pbot-vm\n"
+            "127.0.0.1 9000 10000 10000 64 262144 536870912 200 33554432 4194304 64 1048576 1000 c2x \"/run/pbotvm\" "
+            "pbotvm 2 pbot-vm\n"
             "\"/opt/pbotvm/lib/pbotvm\" \"/opt/pbotvm/share/pbotvm/languages\" \n"
             "pbot-vm pbot-vm 127.0.0.1:5555 127.0.0.1:5556 unix:machines/pbot-vm/virtio-serial.sock 7 5555 1 "
             "/opt/pbotvm/share/pbotvm/image machines/pbot-vm 2 0 vsock{} virtio-serial{} serial{} heartbeat{mode=beat "
@@ -138,6 +140,10 @@ TEST_F(ConfigurationTest, ReadsEveryVariable) {
                          {"PBOTVM_MEMORY_LIMIT", "6 MiB"},
                          {"PBOTVM_PROCESS_LIMIT", "7"},
                          {"PBOTVM_FILE_LIMIT", "8"},
+                         {"PBOTVM_COLLECT_LIMIT", "9"},
+                         {"PBOTVM_COLLECT_FILES", "10"},
+                         {"PBOTVM_PERSIST_LIMIT", "11"},
+                         {"PBOTVM_PERSIST_KEYS", "12"},
                          {"PBOTVM_LANGUAGE", "c++20"},
                          {"PBOTVM_PLUGINS", "/a:/b/"},
                          {"PBOTVM_LANGUAGES", "/c"},
@@ -158,7 +164,7 @@ TEST_F(ConfigurationTest, ReadsEveryVariable) {
                          {"HOME", "/root"}};
   const Configuration c = load();
   EXPECT_EQ(dump(c),
-            "::1 1 2500 3000 4 5120 6291456 7 8 c++20 \"/e\" me 3 m\n\"/a\" \"/b\" \"/c\" \n"
+            "::1 1 2500 3000 4 5120 6291456 7 8 9 10 11 12 c++20 \"/e\" me 3 m\n\"/a\" \"/b\" \"/c\" \n"
             "m dom unix:s 127.0.0.1:10 0 11 12 1 /i machines/m 0 0 serial{} vsock{} heartbeat{mode=beat } none{} ");
   EXPECT_TRUE(c.machines.at(0).transports_named);
 }
@@ -167,7 +173,9 @@ TEST_F(ConfigurationTest, ReadsEveryKeyOfAFile) {
   write(
       "default_machine: b\n"
       "host: {address: example.org, server: 1, timeout: 0.5, queue_timeout: 2, queue_limit: 3, output_limit: 4,\n"
-      "       memory_limit: 1 GiB, process_limit: 5, file_limit: 6, language: sh, plugins: lib, languages: [one, "
+      "       memory_limit: 1 GiB, process_limit: 5, file_limit: 6, collect_limit: 7, collect_files: 8, persist_limit: "
+      "9,\n"
+      "       persist_keys: 10, language: sh, plugins: lib, languages: [one, "
       "/two],\n"
       "       state: run, user: u, log_level: error}\n"
       "machines:\n"
@@ -187,8 +195,8 @@ TEST_F(ConfigurationTest, ReadsEveryKeyOfAFile) {
       "    transports: [vsock, {plugin: serial, speed: 3}]\n"
       "    protocol: frames\n");
   const std::string here = directory.string();
-  EXPECT_EQ(dump(load()), "example.org 1 500 2000 3 4 1073741824 5 6 sh \"" + here + "/run\" u 0 b\n\"" + here +
-                              "/lib\" \"" + here +
+  EXPECT_EQ(dump(load()), "example.org 1 500 2000 3 4 1073741824 5 6 7 8 9 10 sh \"" + here + "/run\" u 0 b\n\"" +
+                              here + "/lib\" \"" + here +
                               "/one\" \"/two\" \n"
                               "a a 127.0.0.1:21 127.0.0.1:22 unix:machines/a/virtio-serial.sock 0 5555 1 "
                               "/opt/pbotvm/share/pbotvm/image machines/a 2 0 "
@@ -283,7 +291,8 @@ TEST_F(ConfigurationTest, NamesTheNearestKeyAtEveryLevel) {
             "FILE:1:1: error: unknown key 'hots', accepted are host, machines, default_machine; did you mean 'host'?");
   EXPECT_EQ(file_failure("host:\n  address: ::1\n  sever: 9001\n"),
             "FILE:3:3: error: unknown key 'sever', accepted are address, server, timeout, queue_timeout, queue_limit, "
-            "output_limit, memory_limit, process_limit, file_limit, language, plugins, languages, state, user, "
+            "output_limit, memory_limit, process_limit, file_limit, collect_limit, collect_files, persist_limit, "
+            "persist_keys, language, plugins, languages, state, user, "
             "log_level; did you mean 'server'?");
   EXPECT_EQ(
       file_failure("machines:\n  pbot-vm:\n    serail: 1\n"),
@@ -476,7 +485,7 @@ TEST_F(ConfigurationTest, NamesTheOptionThatIsWrong) {
 
 TEST(SettingsTableTest, SaysEverythingOfEverySetting) {
   const auto rows = settings_table();
-  EXPECT_EQ(rows.size(), 31u);
+  EXPECT_EQ(rows.size(), 35u);
   for (const auto& row : rows) {
     EXPECT_FALSE(row.type.empty()) << row.yaml;
     EXPECT_FALSE(row.fallback.empty()) << row.yaml;

@@ -7,7 +7,7 @@ import re
 import shutil
 import socket
 import subprocess
-import time
+import tempfile
 
 from pbotvm_testing import BUILD, IMAGE, Folder, Host, wait_for
 
@@ -66,6 +66,7 @@ class Console:
     """The operator's root console."""
 
     def __init__(self, path):
+        self.commands = 0
         # The path of a socket has at most 107 bytes; a link to its folder is short.
         self.socket = socket.socket(socket.AF_UNIX)
         here = os.open(os.path.dirname(path), os.O_PATH)
@@ -89,6 +90,18 @@ class Console:
 
         return wait_for(f"{pattern!r} on the console, which shows {self.seen[-300:]!r}", there, seconds)
 
+    def run(self, command, seconds=30):
+        """Runs a command line and comes back with what it printed once it has ended, without the line's end."""
+        self.seen = b""
+        self.commands += 1
+        end = f"ended-{self.commands}-"
+        self.type(f"{command}\nstatus=$?; echo; echo {end}$status.")
+        there = self.expect(rb"(?s)(.*?)\r?\n" + end.encode() + rb"(\d+)\.\r\n", seconds)
+        text = there.group(1).decode(errors="replace").replace("\r\n", "\n").rstrip("\n")
+        if there.group(2) != b"0":
+            raise RuntimeError(f"{command!r} in the machine: status {there.group(2).decode()}, it said {text[-1000:]!r}")
+        return text
+
     def close(self):
         self.socket.close()
 
@@ -98,3 +111,90 @@ def alive(pid):
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
+
+
+class BareMachine:
+    """A machine that is nobody's but the test's: plain QEMU with the real image. What a host sees with the hypervisor
+    `none`. Its lines are the Unix sockets serial.sock, heart.sock and virtio.sock in `folder`; the root console is
+    console.sock. `disk` is a file that the machine sees as /dev/vdb, read only. What the machine writes to ttyS1 is in
+    `report`."""
+
+    def __init__(self, folder, disk=None, memory=768, cpus=1):
+        self.folder = folder
+        self.report = os.path.join(folder, "report")
+        self.process = None
+        # Relative paths: that of a socket has at most 107 bytes, and QEMU runs in the folder.
+        self.arguments = [
+            # It does not outlive the test, however that ends.
+            "setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-machine", "q35,usb=off,sata=off,smbus=off,vmport=off", "-cpu", "qemu64",
+            "-accel", "tcg" + (",thread=multi" if cpus > 1 else ""), "-m", str(memory), "-smp", str(cpus),
+            "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
+            "-kernel", str(IMAGE / "vmlinuz"), "-initrd", str(IMAGE / "initrd"),
+            "-append", "console=ttyS0 quiet panic=-1 nowatchdog norandmaps",
+            *self.disk(0, IMAGE / "rootfs.squashfs"), *(self.disk(1, disk) if disk else []),
+            "-object", "rng-builtin,id=rng", "-device", "virtio-rng-pci,rng=rng",
+            *self.line("console"), "-device", "isa-serial,chardev=console,index=0",
+            "-chardev", "file,id=report,path=report", "-device", "isa-serial,chardev=report,index=1",
+            *self.line("serial"), "-device", "isa-serial,chardev=serial,index=2",
+            *self.line("heart"), "-device", "isa-serial,chardev=heart,index=3",
+            *self.line("virtio"), "-device", "virtio-serial-pci,id=serial0,max_ports=2",
+            "-device", "virtserialport,bus=serial0.0,nr=1,chardev=virtio,name=pbotvm.data"]
+
+    @staticmethod
+    def disk(number, file):
+        return ["-blockdev", f"driver=file,node-name=disk{number},filename={file},read-only=on,locking=off",
+                "-device", f"virtio-blk-pci,drive=disk{number}"]
+
+    @staticmethod
+    def line(name):
+        return ["-chardev", f"socket,id={name},path={name}.sock,server=on,wait=off"]
+
+    def start(self, seconds=60):
+        """Comes back when the root console answers."""
+        with open(os.path.join(self.folder, "qemu.log"), "ab") as log:
+            self.process = subprocess.Popen(self.arguments, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        path = os.path.join(self.folder, "console.sock")
+        wait_for("QEMU's console", lambda: os.path.exists(path) or self.process.poll() is not None)
+        if self.process.poll() is not None:
+            raise RuntimeError("QEMU: " + pathlib.Path(self.folder, "qemu.log").read_text())
+        if os.geteuid() == 0:  # the host's user connects to them
+            for name in ("serial", "heart", "virtio"):
+                os.chmod(os.path.join(self.folder, name + ".sock"), 0o777)
+        self.console = Console(path)
+        self.console.expect(rb"# $", seconds)
+        self.console.run("stty -echo; PS1=", seconds)
+        return self
+
+    def stop(self):
+        if self.process is None:
+            return
+        self.console.close()
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def payload(file, trees, programs=()):
+    """Makes a squashfs of `trees`, a list of (source, path in it), with the shared libraries that `programs` (paths on
+    this system) need and the image does not have in it, below lib/."""
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(file)) as folder:
+        os.chmod(folder, 0o755)  # it becomes the root directory
+        for source, target in trees:
+            target = os.path.join(folder, target)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            if os.path.isdir(source):
+                shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy2(source, target)
+        os.makedirs(os.path.join(folder, "lib"), exist_ok=True)
+        for library in sorted({library for program in programs for library in libraries_of(program)}):
+            shutil.copy2(library, os.path.join(folder, "lib"))
+        subprocess.run(["mksquashfs", folder, file, "-noappend", "-all-root", "-noI", "-noD", "-noF", "-noX", "-no-progress",
+                        "-quiet"], check=True, stdout=subprocess.DEVNULL)
+    return file
+
+
+def libraries_of(file):
+    """Those that the C library brings are the machine's own."""
+    own = re.compile(r"/(ld-linux-x86-64|lib(c|m|dl|rt|pthread|resolv|util))\.so")
+    told = subprocess.run(["ldd", file], check=True, capture_output=True, text=True).stdout
+    return [path for path in re.findall(r"=> (/\S+)", told) if not own.search(path)]

@@ -113,6 +113,21 @@ TEST(HeartbeatMonitorTest, CollectsFiguresUpToTheirEnd) {
   EXPECT_EQ(*monitor.take_figures(), "load 0.1\nmemory 5\n");
 }
 
+TEST(HeartbeatMonitorTest, AnEchoOfItsQuestionIsNoBeat) {
+  FakeLine line;
+  HeartbeatMonitor monitor(line, "fake");
+  monitor.restart(start);
+  monitor.tick(start);
+  monitor.request_figures();
+  line.write("\r\n");
+  monitor.on_readable(start + 1s);
+  EXPECT_FALSE(monitor.last_beat().has_value());
+  line.write("load 1\r\n:END\r\n");
+  monitor.on_readable(start + 2s);
+  EXPECT_EQ(*monitor.last_beat(), start + 2s);
+  EXPECT_EQ(*monitor.take_figures(), "load 1\n");
+}
+
 TEST(HeartbeatMonitorTest, SurvivesFiguresThatNeverEnd) {
   FakeLine line;
   HeartbeatMonitor monitor(line, "fake");

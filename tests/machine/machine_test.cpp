@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "machine/machine.h"
 
+#include <Poco/AutoPtr.h>
+#include <Poco/Channel.h>
+#include <Poco/Logger.h>
+#include <Poco/Message.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <future>
+#include <set>
 
 #include "scripted_guest.h"
 
@@ -86,10 +92,29 @@ class FakeTransport : public Transport {
   Line& line_;
 };
 
+// Keeps what the machine logs.
+class Ear : public Poco::Channel {
+ public:
+  void log(const Poco::Message& message) override {
+    std::lock_guard lock(mutex_);
+    lines_.push_back(message.getText());
+  }
+  long count(const std::string& part) {
+    std::lock_guard lock(mutex_);
+    return std::count_if(lines_.begin(), lines_.end(), [&](const auto& line) { return line.find(part) != line.npos; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> lines_;
+};
+
 class MachineTest : public testing::Test {
  protected:
+  MachineTest() : ear_(new Ear) { Poco::Logger::get("machine").setChannel(ear_); }
   ~MachineTest() override {
     if (machine_) machine_->shut_down();
+    Poco::Logger::get("machine").setChannel(nullptr);
   }
 
   void start(RevertPolicy policy = RevertPolicy::on_fault, HypervisorAbilities abilities = {true, true},
@@ -98,6 +123,7 @@ class MachineTest : public testing::Test {
     configuration.settings.name = "test";
     configuration.revert = policy;
     configuration.hypervisor.plugin = "fake";
+    configuration.slots = slots_;
     Machine::Parts parts;
     parts.hypervisor = std::make_unique<FakeHypervisor>(counts_, abilities, started);
     parts.transports.push_back({"first", std::make_unique<FakeTransport>(first_)});
@@ -110,8 +136,18 @@ class MachineTest : public testing::Test {
   void start_ready(RevertPolicy policy = RevertPolicy::on_fault, HypervisorAbilities abilities = {true, true}) {
     start(policy, abilities);
     guest_ = first_.accept();
-    guest_->welcome();
+    guest_->welcome(slots_);
   }
+
+  // A job whose client listens.
+  std::shared_ptr<Execution> submit(Job job = make_job(), bool more_input = false) {
+    Execution::Options options;
+    options.progress = true;
+    options.more_input = more_input;
+    return machine_->submit(std::move(job), options);
+  }
+
+  std::uint32_t begun_job() { return guest_->expect(FrameType::job).job; }
 
   std::future<Outcome> run(std::chrono::milliseconds wall = 5s) {
     return std::async(std::launch::async, [this, wall] { return machine_->run(make_job(wall)); });
@@ -132,8 +168,10 @@ class MachineTest : public testing::Test {
     return text;
   }
 
+  Poco::AutoPtr<Ear> ear_;
   FakeHypervisor::Counts counts_;
   FakeTransport::Line first_, second_;
+  std::uint32_t slots_ = 1;
   std::unique_ptr<Machine> machine_;
   std::unique_ptr<ScriptedGuest> guest_;
 };
@@ -224,7 +262,6 @@ TEST_F(MachineTest, RevertsWhenTheGuestBreaksTheProtocolAndTellsTheClient) {
   const auto id = guest_->expect(FrameType::job).job;
   guest_->send(FrameType::result, id, guest_->nonce(), "[]");
   EXPECT_THAT(printed(outcome.get()), HasSubstr("bad message"));
-  guest_ = first_.accept();
   guest_->welcome();
   EXPECT_EQ(counts_.reverts, 1);
 }
@@ -252,6 +289,306 @@ TEST_F(MachineTest, AnswersAtOnceWhyAMachineThatFailedIsUnavailable) {
     outcome = machine_->run(make_job());
   } while (machine_->status().state != State::failed);
   EXPECT_THAT(printed(machine_->run(make_job())), HasSubstr("no such image"));
+}
+
+TEST_F(MachineTest, RunsAsManyJobsAtOneTimeAsTheGuestHasSlots) {
+  slots_ = 2;
+  start(RevertPolicy::on_fault);
+  guest_ = first_.accept();
+  const auto hello = guest_->expect(FrameType::hello);
+  EXPECT_EQ(protocol::decode_hello(hello.payload).slots, 2u);
+  protocol::Welcome welcome;
+  welcome.slots = 3;  // more than it was asked for
+  guest_->send(FrameType::welcome, 0, hello.nonce, protocol::encode(welcome));
+  auto one = run(), two = run();
+  const auto first = begun_job(), second = begun_job();
+  auto three = run();
+  while (machine_->status().waiting == 0) std::this_thread::yield();
+  EXPECT_EQ(machine_->status().running, 2u);
+  EXPECT_EQ(machine_->status().slots, 2u);
+  guest_->finish(second);
+  const auto third = begun_job();
+  guest_->finish(first);
+  guest_->finish(third);
+  for (auto* outcome : {&one, &two, &three}) EXPECT_EQ(printed(outcome->get()), "");
+}
+
+TEST_F(MachineTest, TakesWhatTheGuestGivesWhereItHasFewerSlots) {
+  slots_ = 4;
+  start();
+  guest_ = first_.accept();
+  guest_->welcome(1);
+  auto one = run();
+  const auto first = begun_job();
+  auto two = run();
+  while (machine_->status().waiting == 0) std::this_thread::yield();
+  EXPECT_EQ(machine_->status().slots, 1u);
+  guest_->finish(first);
+  guest_->finish(begun_job());
+  one.get();
+  two.get();
+}
+
+TEST_F(MachineTest, AsksForOneSlotWhereEveryJobGetsAPristineMachine) {
+  slots_ = 4;
+  start(RevertPolicy::always);
+  guest_ = first_.accept();
+  const auto hello = guest_->expect(FrameType::hello);
+  EXPECT_EQ(protocol::decode_hello(hello.payload).slots, 1u);
+}
+
+TEST_F(MachineTest, OneJobsFaultTakesNoOthersJobAway) {
+  slots_ = 2;
+  start_ready();
+  auto slow = run(), good = run();
+  const auto first = begun_job(), second = begun_job();
+  guest_->finish(first, Limit::wall);
+  auto next = run();
+  while (machine_->status().state != State::draining || machine_->status().waiting == 0) std::this_thread::yield();
+  EXPECT_EQ(counts_.reverts, 0);
+  guest_->output(second, "whole");
+  guest_->finish(second);
+  guest_->welcome(slots_);  // it was reverted only now
+  EXPECT_EQ(counts_.reverts, 1);
+  serve("after");
+  std::multiset<std::string> printed_by{printed(slow.get()), printed(good.get())};
+  EXPECT_EQ(printed_by, (std::multiset<std::string>{"", "whole"}));
+  EXPECT_EQ(printed(next.get()), "after");
+}
+
+TEST_F(MachineTest, WhatTheGuestSaysWronglyOfOneJobTakesNoOthersJobAway) {
+  slots_ = 2;
+  start_ready();
+  auto one = run(), two = run();
+  const auto bad = begun_job(), good = begun_job();
+  guest_->send(FrameType::result, bad, guest_->nonce(), "[]");
+  EXPECT_EQ(guest_->expect(FrameType::cancel).job, bad);
+  guest_->output(good, "whole");
+  guest_->finish(good);
+  guest_->welcome(slots_);
+  std::vector<std::string> replies{printed(one.get()), printed(two.get())};
+  EXPECT_THAT(replies, testing::UnorderedElementsAre("whole", HasSubstr("bad message")));
+  EXPECT_EQ(counts_.reverts, 1);
+}
+
+TEST_F(MachineTest, BeginsNoJobWhereItLostSightOfOneUntilTheOthersEndedAndAConversationIsNew) {
+  slots_ = 2;
+  start_ready(RevertPolicy::on_fault, {false, false});
+  auto bad = run();
+  const auto lost = begun_job();
+  auto good = run();
+  const auto other = begun_job();
+  const auto nonce = guest_->nonce();
+  guest_->send(FrameType::result, lost, guest_->nonce(), "[]");
+  bad.get();
+  auto next = run();
+  guest_->finish(other);
+  guest_->welcome(slots_);
+  EXPECT_NE(guest_->nonce(), nonce);
+  serve("next");
+  EXPECT_EQ(printed(next.get()), "next");
+  EXPECT_EQ(printed(good.get()), "");
+}
+
+TEST_F(MachineTest, TellsAClientOfTheProgressOfItsJob) {
+  start_ready();
+  const auto execution = submit();
+  const auto id = begun_job();
+  const auto next = [&] { return std::get<Progress>(execution->next(Deadline::in(5s))); };
+  EXPECT_TRUE(std::holds_alternative<Begun>(next()));
+  guest_->output(id, "while it runs");
+  EXPECT_EQ(std::get<OutputChunk>(next()).bytes, "while it runs");
+  guest_->finish(id);
+  EXPECT_EQ(std::get<StepResult>(next()).label, "run");
+  const auto last = execution->next(Deadline::in(5s));
+  EXPECT_EQ(printed(std::get<Outcome>(last)), "while it runs");
+}
+
+TEST_F(MachineTest, CancelsAJobThatItsClientWantsNoMoreAndKeepsAMachineThatIsProvenClean) {
+  start_ready();
+  const auto execution = submit();
+  const auto id = begun_job();
+  execution->cancel();
+  EXPECT_EQ(guest_->expect(FrameType::cancel).job, id);
+  guest_->output(id, "so far");
+  guest_->finish(id, Limit::cancelled);
+  const auto outcome = execution->wait();
+  EXPECT_EQ(printed(*outcome), "so far");
+  EXPECT_EQ(std::get<Result>(*outcome).limit, Limit::cancelled);
+  auto next = run();
+  serve("next");
+  EXPECT_EQ(printed(next.get()), "next");
+  EXPECT_EQ(counts_.reverts, 0);
+  EXPECT_EQ(machine_->status().faults, 0u);
+}
+
+TEST_F(MachineTest, RevertsAfterACancelledJobThatIsNotProvenToBeGone) {
+  start_ready();
+  const auto execution = submit();
+  const auto id = begun_job();
+  execution->cancel();
+  guest_->expect(FrameType::cancel);
+  guest_->finish(id, Limit::cancelled, false);
+  guest_->welcome();
+  EXPECT_EQ(counts_.reverts, 1);
+}
+
+TEST_F(MachineTest, DoesNotWaitForAJobThatWasCancelledLongerThanItMust) {
+  start_ready();
+  const auto execution = submit(make_job(1h));
+  begun_job();
+  execution->cancel();
+  const auto outcome = execution->wait();  // the guest says nothing
+  EXPECT_EQ(std::get<Result>(*outcome).limit, Limit::cancelled);
+  guest_->welcome();
+  EXPECT_EQ(counts_.reverts, 1);
+}
+
+TEST_F(MachineTest, PassesOnInputThatComesWhileTheJobRuns) {
+  start_ready();
+  const auto execution = submit(make_job(), true);
+  const auto id = begun_job();
+  EXPECT_TRUE(execution->add_input("typed"));
+  EXPECT_EQ(guest_->expect(FrameType::input).payload, "typed");
+  execution->end_input();
+  EXPECT_EQ(guest_->expect(FrameType::input).payload, "");
+  guest_->finish(id);
+  execution->wait();
+}
+
+TEST_F(MachineTest, TakesNoMoreOfAClientsInputThanTheGuestLetsThrough) {
+  start_ready();
+  const auto execution = submit(make_job(), true);
+  const auto id = begun_job();
+  const std::string piece(100'000, 'i');
+  std::size_t given = 0, got = 0;
+  while (given < 100'000'000 && execution->add_input(piece)) given += piece.size();
+  EXPECT_LT(given, 4'000'000u);  // the guest has given no credit
+  while (got < given) {
+    const auto size = guest_->expect(FrameType::input).payload.size();
+    guest_->send(FrameType::credit, id, guest_->nonce(), protocol::encode_credit(static_cast<std::uint32_t>(size)));
+    got += size;
+  }
+  guest_->finish(id);
+  execution->wait();
+}
+
+TEST_F(MachineTest, TriesAJobAgainWhereTheGuestsSlotsAreTakenByOthers) {
+  start_ready();
+  auto outcome = run();
+  const auto refused = begun_job();
+  guest_->refuse(refused, "busy");
+  const auto id = begun_job();
+  EXPECT_NE(id, refused);
+  guest_->refuse(id, "busy");
+  serve("at last");
+  EXPECT_EQ(printed(outcome.get()), "at last");
+  EXPECT_EQ(counts_.reverts, 0);
+}
+
+TEST_F(MachineTest, GivesUpAJobWhoseGuestStaysBusy) {
+  Machine::Options options;
+  options.queue_timeout = 250ms;
+  start(RevertPolicy::on_fault, {true, true}, Started::restored, std::move(options));
+  guest_ = first_.accept();
+  guest_->welcome();
+  while (machine_->status().state != State::ready) std::this_thread::yield();
+  auto outcome = run();
+  while (outcome.wait_for(0s) != std::future_status::ready) {
+    try {
+      guest_->refuse(begun_job(), "busy");
+    } catch (const std::runtime_error&) {
+      break;
+    }
+    if (outcome.wait_for(150ms) == std::future_status::ready) break;
+  }
+  EXPECT_THAT(printed(outcome.get()), HasSubstr("refused"));
+  EXPECT_EQ(counts_.reverts, 0);
+}
+
+TEST_F(MachineTest, FallsBackFromATransportOverWhichNobodyAnswersAndSaysSoOnce) {
+  Machine::Options options;
+  options.transport_rest = 0ms;
+  start(RevertPolicy::on_fault, {true, true}, Started::restored, std::move(options));
+  const auto begun = Deadline::Clock::now();
+  auto deaf = first_.accept();
+  guest_ = second_.accept();
+  EXPECT_LT(Deadline::Clock::now() - begun, 10s);
+  guest_->welcome();
+  deaf = first_.accept();  // the guest is known to be up now: a second chance
+  guest_ = second_.accept();
+  guest_->welcome();
+  auto outcome = run();
+  serve("", Limit::wall);
+  outcome.get();
+  deaf = first_.accept();  // after the revert
+  guest_ = second_.accept();
+  guest_->welcome();
+  deaf = first_.accept();
+  guest_ = second_.accept();
+  guest_->welcome();
+  auto next = run();
+  serve("over the second");
+  EXPECT_EQ(printed(next.get()), "over the second");
+  EXPECT_EQ(ear_->count("transport first does not work"), 1);
+}
+
+TEST_F(MachineTest, UsesThePreferredTransportAgainAfterARevertWhereItWorksAgain) {
+  Machine::Options options;
+  options.transport_rest = 0ms;
+  first_.refuses = true;
+  start(RevertPolicy::on_fault, {true, true}, Started::restored, std::move(options));
+  guest_ = second_.accept();
+  guest_->welcome();
+  auto outcome = run();
+  const auto id = begun_job();
+  {
+    std::lock_guard lock(first_.mutex);
+    first_.refuses = false;
+  }
+  guest_->finish(id, Limit::wall);
+  outcome.get();
+  guest_ = first_.accept();
+  guest_->welcome();
+  auto next = run();
+  serve("over the first");
+  EXPECT_EQ(printed(next.get()), "over the first");
+  EXPECT_EQ(ear_->count("transport first works again"), 1);
+}
+
+TEST_F(MachineTest, LeavesATransportThatDidNotWorkAloneForAWhile) {
+  first_.refuses = true;
+  start();
+  guest_ = second_.accept();
+  guest_->welcome();
+  auto outcome = run();
+  const auto id = begun_job();
+  {
+    std::lock_guard lock(first_.mutex);
+    first_.refuses = false;
+  }
+  guest_->finish(id, Limit::wall);
+  outcome.get();
+  guest_->welcome();  // over the same stream
+  auto next = run();
+  serve("over the second");
+  EXPECT_EQ(printed(next.get()), "over the second");
+}
+
+TEST_F(MachineTest, OpensAStreamAnewThatDidNotSurviveARevert) {
+  start_ready();
+  auto outcome = run();
+  const auto id = begun_job();
+  guest_->finish(id, Limit::wall);
+  outcome.get();
+  guest_->expect(FrameType::hello);
+  guest_->close();
+  guest_ = first_.accept();
+  guest_->welcome();
+  auto next = run();
+  serve("anew");
+  EXPECT_EQ(printed(next.get()), "anew");
+  EXPECT_EQ(ear_->count("does not work"), 0);
 }
 
 TEST_F(MachineTest, FallsBackToTheNextTransportWhereTheFirstCannotConnect) {

@@ -27,6 +27,17 @@ TEST(RecoveryTest, OnFaultKeepsTheMachineAfterAJobThatEndedItself) {
   }
 }
 
+TEST(RecoveryTest, OnFaultKeepsTheMachineWhenAClientsOwnCancelLeftNothing) {
+  auto cancelled = clean(Limit::cancelled);
+  cancelled.unwanted = true;
+  EXPECT_FALSE(needs_revert(RevertPolicy::on_fault, cancelled));
+  cancelled.proven_clean = false;
+  EXPECT_TRUE(needs_revert(RevertPolicy::on_fault, cancelled));
+  auto timed_out = clean(Limit::wall);
+  timed_out.unwanted = true;
+  EXPECT_TRUE(needs_revert(RevertPolicy::on_fault, timed_out));
+}
+
 TEST(RecoveryTest, OnDoubtRevertsOnlyWithoutProof) {
   EXPECT_FALSE(needs_revert(RevertPolicy::on_doubt, clean(Limit::wall)));
   auto doubtful = clean(Limit::none);

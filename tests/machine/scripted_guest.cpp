@@ -22,11 +22,18 @@ SocketPair::SocketPair() {
 }
 
 Frame ScriptedGuest::expect(FrameType type) {
+  for (;;) {
+    auto frame = next();
+    if (frame.type == type) return frame;
+  }
+}
+
+Frame ScriptedGuest::next() {
   const auto deadline = Deadline::in(std::chrono::seconds(5));
   for (;;) {
-    while (const auto frame = reader_.next()) {
+    if (const auto frame = reader_.next()) {
       if (frame->type == FrameType::hello) nonce_ = frame->nonce;
-      if (frame->type == type) return *frame;
+      return *frame;
     }
     pollfd fd{stream_.get(), POLLIN, 0};
     if (::poll(&fd, 1, deadline.poll_timeout()) <= 0) throw std::runtime_error("the expected frame did not come");
@@ -49,10 +56,11 @@ void ScriptedGuest::send_raw(const std::string& bytes) {
   }
 }
 
-void ScriptedGuest::welcome() {
+void ScriptedGuest::welcome(std::uint32_t slots) {
   expect(FrameType::hello);
   protocol::Welcome welcome;
   welcome.version = "scripted";
+  welcome.slots = slots;
   send(FrameType::welcome, 0, nonce_, protocol::encode(welcome));
 }
 
@@ -61,17 +69,42 @@ void ScriptedGuest::output(std::uint32_t job, const std::string& text) {
   send(FrameType::output, job, nonce_, protocol::encode_output(0, Stream::out, text));
 }
 
-void ScriptedGuest::finish(std::uint32_t job, Limit limit, bool clean) {
+void ScriptedGuest::step(std::uint32_t job, std::uint32_t index) {
   StepResult step;
+  step.step = index;
   step.label = "run";
   send(FrameType::step, job, nonce_, protocol::encode(step));
+}
+
+void ScriptedGuest::result(std::uint32_t job, Limit limit) {
   protocol::Ending ending;
   ending.limit = limit;
   send(FrameType::result, job, nonce_, protocol::encode(ending));
+}
+
+void ScriptedGuest::clean(std::uint32_t job, bool proven) {
   protocol::Clean proof;
-  proof.proven = clean;
-  proof.why = clean ? "" : "something is left";
+  proof.proven = proven;
+  proof.why = proven ? "" : "something is left";
   send(FrameType::clean, job, nonce_, protocol::encode(proof));
+}
+
+void ScriptedGuest::finish(std::uint32_t job, Limit limit, bool proven) {
+  step(job);
+  result(job, limit);
+  clean(job, proven);
+}
+
+void ScriptedGuest::collected(std::uint32_t job, const protocol::Collected& files) {
+  send(FrameType::collected, job, nonce_, protocol::encode(files));
+}
+
+void ScriptedGuest::file(std::uint32_t job, std::uint32_t index, const std::string& bytes) {
+  send(FrameType::file, job, nonce_, protocol::encode_file_piece(index, bytes));
+}
+
+void ScriptedGuest::refuse(std::uint32_t job, const std::string& code) {
+  send(FrameType::error, job, nonce_, protocol::encode(protocol::Refusal{code, "no"}));
 }
 
 Job make_job(std::chrono::milliseconds wall) {

@@ -69,6 +69,13 @@ class Requests(HostAndGuest):
         self.assertEqual(self.host.ask("-vm=nosuch -lang=sh x"),
                          "Unknown machine 'nosuch'; available machines are: main")
 
+    def test_says_what_to_write_where_an_option_lacks_its_equals_sign(self):
+        self.assertEqual(self.host.ask("-lang sh echo hello"),
+                         "Invalid request: write -lang=NAME, with '=' and without blanks.")
+        self.assertEqual(self.host.ask("-lang=sh -vm main echo hello"),
+                         "Invalid request: write -vm=NAME, with '=' and without blanks.")
+        self.assertEqual(self.host.ask("-lang=sh echo -lang sh"), "-lang sh")
+
     def test_explains_itself_to_a_request_without_code(self):
         for line in ("-lang=sh", '{"code":""}', "-lang=c11 "):
             with self.subTest(line):

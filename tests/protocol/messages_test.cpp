@@ -212,6 +212,42 @@ TEST(MessageAssembler, joins_frames_and_bounds_the_whole) {
   EXPECT_FALSE(assembler.add(std::string(max_message, 'x'), true));
   EXPECT_THROW(assembler.add("y", true), MessageError);
   EXPECT_EQ(assembler.add("fresh", false), "fresh");
+  EXPECT_THROW(assembler.add("", true), MessageError);
+  MessageAssembler small(3);
+  EXPECT_THROW(small.add("four", false), MessageError);
+  EXPECT_EQ(small.add("abc", false), "abc");
+}
+
+TEST(CollectedMessage, comes_back_as_it_was_sent) {
+  Collected collected;
+  collected.files = {{"a/b", "", 0755}, {"c", "", 0644}};
+  collected.sizes = {7, 0};
+  collected.left_behind = {{"d", "too large"}};
+  const Collected back = decode_collected(encode(collected));
+  EXPECT_EQ(back.files.at(0).path, "a/b");
+  EXPECT_EQ(back.files.at(0).mode, 0755u);
+  EXPECT_THAT(back.sizes, testing::ElementsAre(7, 0));
+  EXPECT_EQ(back.left_behind.at(0).why, "too large");
+}
+
+TEST(JobMessage, brings_directories_and_what_is_to_be_taken_back) {
+  Job job = full_job();
+  job.directories = {"out", "a/b"};
+  job.collection = {{"out/**", "*.txt"}, 3, 4};
+  const Job back = decode_job(encode(job)).job;
+  EXPECT_EQ(back.directories, job.directories);
+  EXPECT_EQ(back.collection.patterns, job.collection.patterns);
+  EXPECT_EQ(back.collection.files, 3u);
+  EXPECT_EQ(back.collection.bytes, 4u);
+}
+
+TEST(StepMessage, carries_its_own_limit) {
+  StepResult step;
+  step.limit = Limit::file_size;
+  step.bytes_cut = 9;
+  const StepResult back = decode_step(encode(step));
+  EXPECT_EQ(back.limit, Limit::file_size);
+  EXPECT_EQ(back.bytes_cut, 9u);
 }
 
 }  // namespace

@@ -88,9 +88,27 @@ TEST(Vectors, every_message_is_written_and_read_as_the_file_says) {
       case FrameType::error:
         EXPECT_EQ(encode(decode_refusal(text)), text);
         break;
+      case FrameType::collected:
+        EXPECT_EQ(encode(decode_collected(text)), text);
+        break;
+      case FrameType::output: {
+        const auto chunk = decode_output(text);
+        EXPECT_EQ(encode_output(chunk.step, chunk.stream, chunk.bytes), text);
+        break;
+      }
+      case FrameType::file: {
+        const auto piece = decode_file_piece(text);
+        EXPECT_EQ(encode_file_piece(piece.index, piece.bytes), text);
+        break;
+      }
+      case FrameType::credit:
+        EXPECT_EQ(encode_credit(decode_credit(text)), text);
+        break;
       case FrameType::job: {
         AnnouncedJob announced = decode_job(text);
-        announced.job.files.at(0).content.resize(announced.file_sizes.at(0));
+        for (std::size_t i = 0; i < announced.job.files.size(); ++i) {
+          announced.job.files[i].content.resize(announced.file_sizes.at(i));
+        }
         announced.job.input.resize(announced.input_size_hint);
         EXPECT_EQ(encode(announced.job), text);
         break;
@@ -98,6 +116,67 @@ TEST(Vectors, every_message_is_written_and_read_as_the_file_says) {
       default:
         break;
     }
+  }
+}
+
+void decode(FrameType type, const std::string& text) {
+  switch (type) {
+    case FrameType::hello:
+      decode_hello(text);
+      break;
+    case FrameType::welcome:
+      decode_welcome(text);
+      break;
+    case FrameType::job:
+      decode_job(text);
+      break;
+    case FrameType::file:
+      decode_file_piece(text);
+      break;
+    case FrameType::output:
+      decode_output(text);
+      break;
+    case FrameType::step:
+      decode_step(text);
+      break;
+    case FrameType::result:
+      decode_ending(text);
+      break;
+    case FrameType::clean:
+      decode_clean(text);
+      break;
+    case FrameType::credit:
+      decode_credit(text);
+      break;
+    case FrameType::error:
+      decode_refusal(text);
+      break;
+    case FrameType::collected:
+      decode_collected(text);
+      break;
+    default:
+      FAIL() << "no message of type " << static_cast<int>(type);
+  }
+}
+
+TEST(Vectors, every_bad_message_is_refused) {
+  for (const auto& vector : vectors("refused")) {
+    const auto type = static_cast<FrameType>(vector.at("type").get<int>());
+    EXPECT_THROW(decode(type, from_hex(vector.at("payload"))), MessageError) << vector.at("name");
+  }
+}
+
+TEST(Vectors, after_a_bad_message_the_next_frame_is_read) {
+  for (const auto& vector : vectors("refused")) {
+    const auto type = static_cast<FrameType>(vector.at("type").get<int>());
+    std::string bytes;
+    append_message(bytes, type, 1, 1, from_hex(vector.at("payload")));
+    append_frame(bytes, {FrameType::ping, false, 0, 1, "next"});
+    FrameReader reader;
+    reader.feed(bytes);
+    std::string last;
+    while (const auto frame = reader.next()) last = frame->payload;
+    EXPECT_EQ(last, "next") << vector.at("name");
   }
 }
 

@@ -189,6 +189,18 @@ TEST(ProgramReply, ProcessLimitLetsTheJobTellItsEnd) {
   EXPECT_EQ(reply_of(result_of("", "", 0, Limit::processes)), "[Process limit]");
 }
 
+TEST(ProgramReply, SaysEachLimitThatWasMetOnce) {
+  Result result = result_of("", "a", 137, Limit::wall);
+  result.steps[0].limit = Limit::processes;
+  EXPECT_EQ(reply_of(result), "a [Process limit] [Timed-out]");
+  result.steps[0].limit = Limit::cpu;
+  EXPECT_EQ(reply_of(result), "a [Timed-out]");
+  result.limit = Limit::processes;
+  EXPECT_EQ(reply_of(result), "a [Process limit] [Timed-out]");
+  result.steps[0].limit = Limit::none;
+  EXPECT_EQ(reply_of(result), "a [Exit 137] [Process limit]");
+}
+
 TEST(ProgramReply, WhatAProgramPrintsNeverBecomesTheEnd) {
   EXPECT_EQ(reply_of(result_of("", "[Killed]\n", 3)), "[Killed]\n [Exit 3]");
   EXPECT_EQ(reply_of(result_of("", "x\b\b\xe2\x82", 3)), "\xEF\xBF\xBD [Exit 3]");

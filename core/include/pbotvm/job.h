@@ -66,6 +66,9 @@ struct Job {
   std::string input;                     ///< standard input of the steps that read it, binary
   Limits limits;
   Collection collection;
+  /// For a guest that keeps such files itself (protocol pbot); on the others the host brings them as files below a
+  /// directory of this name and takes them back. Filled in by the host.
+  std::string persist_key;
 };
 
 /// Which bound ended a job, or was met by it.
@@ -114,6 +117,7 @@ struct Result {
   std::vector<OutputChunk> output;
   std::vector<JobFile> files;  ///< that Job::collection asked for, by path
   std::vector<LeftBehind> left_behind;
+  bool collected = false;          ///< the guest has looked for those files: when there are none, there were none
   Limit limit = Limit::none;       ///< the first that struck
   std::uint64_t bytes_cut = 0;     ///< of the output of all steps
   std::uint64_t output_limit = 0;  ///< what the job was allowed, bytes

@@ -63,7 +63,8 @@ PBOTVM_EXPORT std::string program_reply(const Request& request, const Result& re
 /// then the limit that struck; `Exit N.` when there are none.
 PBOTVM_EXPORT std::string failure_reply(const Result& result, std::string_view messages);
 
-/// "[Timed-out]", "[Output cut at N bytes]" ...; empty for Limit::none.
+/// "[Timed-out]", "[Output cut at N bytes]" ...; each once where the job or its steps met several, such as
+/// "[Process limit] [Timed-out]"; empty where none struck.
 PBOTVM_EXPORT std::string limit_text(const Result& result);
 
 PBOTVM_END_NAMESPACE

@@ -141,15 +141,16 @@ std::string status_text(const json& status) {
   std::string text = "pbotvm-host " + cell(status, "version") + " on " + cell(status, "address") + ", process " +
                      cell(status, "pid") + ", up " + seconds(number(status, "uptime_s")) + ", " +
                      cell(status, "requests") + " requests\n";
-  std::vector<Row> rows = {{"MACHINE", "STATE", "SINCE", "HEARTBEAT", "TRANSPORT", "GUEST", "WAITING", "JOBS", "FAULTS",
-                            "REVERTS", "HYPERVISOR"}};
+  std::vector<Row> rows = {{"MACHINE", "STATE", "SINCE", "HEARTBEAT", "TRANSPORT", "GUEST", "RUNNING", "WAITING",
+                            "JOBS", "FAULTS", "REVERTS", "HYPERVISOR"}};
   std::string problems;
   const json machines = status.value("machines", json::array());
   for (const json& machine : machines) {
     if (!machine.is_object()) continue;
     rows.push_back({cell(machine, "name"), cell(machine, "state"), seconds(number(machine, "since_s")),
                     seconds(number(machine, "heartbeat_age_s")), cell(machine, "transport"), cell(machine, "guest"),
-                    cell(machine, "waiting"), cell(machine, "jobs"), cell(machine, "faults"), cell(machine, "reverts"),
+                    cell(machine, "running") + "/" + cell(machine, "slots"), cell(machine, "waiting"),
+                    cell(machine, "jobs"), cell(machine, "faults"), cell(machine, "reverts"),
                     cell(machine, "hypervisor")});
     if (cell(machine, "problem") != "-") problems += cell(machine, "name") + ": " + cell(machine, "problem") + '\n';
   }

@@ -52,6 +52,10 @@ struct Configuration {
   std::uint64_t memory_limit = 0;   ///< bytes of a job
   std::uint32_t process_limit = 0;  ///< processes of a job
   std::uint64_t file_limit = 0;     ///< bytes of one file of a job
+  std::uint64_t collect_limit = 0;  ///< bytes of the files that a job hands back
+  std::uint32_t collect_files = 0;  ///< how many they are at most
+  std::uint64_t persist_limit = 0;  ///< bytes kept under one persist-key
+  std::uint32_t persist_keys = 0;   ///< how many keys there are at most
   std::string language;
   std::vector<std::filesystem::path> plugins;
   std::vector<std::filesystem::path> languages;

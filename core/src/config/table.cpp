@@ -15,6 +15,10 @@ constexpr std::uint64_t most_file = 1024 * 1024 * mib;    // bytes
 constexpr std::int64_t most_waiting = 100'000;
 constexpr std::int64_t most_slots = 64;  // as docs/protocol.md bounds them
 constexpr std::int64_t most_processes = 100'000;
+// A guest hands back at most 16 MiB in 256 files, of which the files of a persist-key take up to 128.
+constexpr std::uint64_t most_handed_back = 16 * mib;
+constexpr std::int64_t most_files_handed_back = 128;
+constexpr std::int64_t most_keys = 1'000'000;
 // Context ids 0 to 2 and the highest number have a meaning of their own, vsock(7).
 constexpr std::int64_t local_cid = 1, first_cid = 3, last_cid = 0xfffffffe;
 constexpr const char* language_characters = "abcdefghijklmnopqrstuvwxyz0123456789+#_.-";
@@ -146,6 +150,36 @@ std::vector<Row> host_rows() {
        "32 MiB",
        "size of one file of a job",
        [](C& c, const Given& g) { c.file_limit = g.value.bytes(1, most_file); },
+       {}},
+      {"host.collect_limit",
+       {"PBOTVM_COLLECT_LIMIT"},
+       "bytes",
+       "4 MiB",
+       "the files that a job hands back to its client, all together",
+       [](C& c, const Given& g) { c.collect_limit = g.value.bytes(1, most_handed_back); },
+       {}},
+      {"host.collect_files",
+       {"PBOTVM_COLLECT_FILES"},
+       "number",
+       "64",
+       "how many files that are at most",
+       [](C& c, const Given& g) {
+         c.collect_files = static_cast<std::uint32_t>(g.value.integer(1, most_files_handed_back));
+       },
+       {}},
+      {"host.persist_limit",
+       {"PBOTVM_PERSIST_LIMIT"},
+       "bytes",
+       "1 MiB",
+       "the files that are kept under one persist-key, all together",
+       [](C& c, const Given& g) { c.persist_limit = g.value.bytes(1, most_handed_back); },
+       {}},
+      {"host.persist_keys",
+       {"PBOTVM_PERSIST_KEYS"},
+       "number",
+       "1000",
+       "how many persist-keys have files at most",
+       [](C& c, const Given& g) { c.persist_keys = static_cast<std::uint32_t>(g.value.integer(1, most_keys)); },
        {}},
       {"host.language",
        {"PBOTVM_LANGUAGE"},

@@ -48,6 +48,8 @@ json machine_json(const machine::MachineStatus& status) {
           {"hypervisor", status.hypervisor},
           {"transport", status.transport},
           {"guest", printable(status.guest)},
+          {"slots", status.slots},
+          {"running", status.running},
           {"waiting", status.waiting},
           {"jobs", status.jobs},
           {"faults", status.faults},

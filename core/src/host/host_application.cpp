@@ -47,10 +47,17 @@ std::filesystem::path install_prefix() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path();
 }
 
-// vsock needs a device of the kernel's; every other transport is there or is a mistake.
-bool transport_is_possible(const std::string& name, const config::MachineConfiguration& machine) {
-  if (name != "vsock" || machine.transports.size() == 1) return true;
-  return machine.settings.cid != 0 && std::filesystem::exists("/dev/vhost-vsock");
+// What VM sockets need of the kernel's, except to reach a guest program on this very system (VMADDR_CID_LOCAL).
+constexpr const char* vhost_device = "/dev/vhost-vsock";
+constexpr std::uint32_t local_cid = 1;
+
+// Why a transport is not tried, empty where it is. vsock can be turned off and needs a device of the kernel's; every
+// other transport is there or is a mistake, and so is vsock where there is nothing to fall back to.
+std::string why_passed_over(const std::string& name, const config::MachineConfiguration& machine) {
+  if (name != "vsock" || machine.transports.size() == 1) return {};
+  if (machine.settings.cid == 0) return "its cid is 0";
+  if (machine.settings.cid == local_cid || std::filesystem::exists(vhost_device)) return {};
+  return "there is no " + std::string(vhost_device) + " (kernel module vhost_vsock)";
 }
 
 // Looks a plug-in up that the configuration names: where it cannot be had, the mistake is in the settings.
@@ -68,9 +75,8 @@ std::vector<machine::NamedTransport> make_transports(const plugin::Registry& plu
   std::vector<machine::NamedTransport> transports;
   const auto& settings = configuration.settings;
   for (const auto& choice : configuration.transports) {
-    if (!transport_is_possible(choice.plugin, configuration)) {
-      log().information("%s: transport %s is passed over: %s", settings.name, choice.plugin,
-                        std::string(settings.cid == 0 ? "its cid is 0" : "there is no /dev/vhost-vsock"));
+    if (const auto why = why_passed_over(choice.plugin, configuration); !why.empty()) {
+      log().information("%s: transport %s is passed over: %s", settings.name, choice.plugin, why);
       continue;
     }
     try {
@@ -110,8 +116,12 @@ std::unique_ptr<machine::Machine> make_machine(const plugin::Registry& plugins,
   const auto& choice = configuration.hypervisor;
   auto& factory =
       look_up(settings.name, "hypervisor", [&]() -> HypervisorFactory& { return plugins.hypervisor(choice.plugin); });
+  // A back end gives its machine a vsock device where there is a context id: none is needed that nobody uses.
+  auto hypervisor_settings = settings;
+  const auto uses_vsock = [](const machine::NamedTransport& transport) { return transport.name == "vsock"; };
+  if (std::ranges::none_of(parts.transports, uses_vsock)) hypervisor_settings.cid = 0;
   parts.hypervisor = plugin::guarded({"hypervisor", choice.plugin, "create"},
-                                     [&] { return factory.create(settings, choice.settings); });
+                                     [&] { return factory.create(hypervisor_settings, choice.settings); });
   if (!parts.hypervisor->abilities().reverts && configuration.revert != config::RevertPolicy::never) {
     log().warning("%s: hypervisor %s cannot revert: what a job leaves behind stays (revert: never holds)",
                   settings.name, choice.plugin);
@@ -148,7 +158,7 @@ void check_plugins(const config::Configuration& configuration) {
   for (const auto& machine : configuration.machines) {
     const auto& name = machine.settings.name;
     for (const auto& choice : machine.transports) {
-      if (!machine.transports_named || !transport_is_possible(choice.plugin, machine)) continue;
+      if (!machine.transports_named || !why_passed_over(choice.plugin, machine).empty()) continue;
       look_up(name, "transports", [&]() -> TransportFactory& { return plugins.transport(choice.plugin); });
     }
     look_up(name, "heartbeat", [&]() -> TransportFactory& { return plugins.transport(machine.heartbeat.plugin); });

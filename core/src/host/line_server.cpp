@@ -16,6 +16,7 @@
 #include <optional>
 #include <thread>
 
+#include "host/client_exchange.h"
 #include "pbotvm/deadline.h"
 #include "pbotvm/error.h"
 
@@ -27,7 +28,6 @@ using namespace std::chrono_literals;
 
 constexpr auto line_patience = 5s;              // for a whole line; the original's
 constexpr auto look_interval = 200ms;           // for a host that ends
-constexpr auto reply_patience = 10s;            // for a client to take its reply
 constexpr int max_clients = 256;                // served at one time, each by a thread that mostly waits
 constexpr int max_pending = 256;                // accepted, not served yet
 constexpr std::size_t max_drained = 64u << 20;  // bytes read and thrown away of a line that is too long
@@ -40,18 +40,32 @@ Poco::Timespan timespan(std::chrono::milliseconds duration) {
   return Poco::Timespan(duration.count() * 1000);
 }
 
+// What all clients of a server share.
+struct Shared {
+  service::Service& service;
+  ClientWatch& watch;
+  const std::atomic<bool>& ending;
+};
+
 // One client's conversation.
 class Connection : public Poco::Net::TCPServerConnection {
  public:
-  Connection(const Poco::Net::StreamSocket& socket, service::Service& service, const std::atomic<bool>& ending)
-      : TCPServerConnection(socket), service_(service), ending_(ending) {}
+  Connection(const Poco::Net::StreamSocket& socket, const Shared& shared)
+      : TCPServerConnection(socket), shared_(shared) {}
 
   void run() override {
     std::string peer = "?";
     try {
       peer = socket().peerAddress().toString();
       socket().setNoDelay(true);
-      if (const auto line = read_line(peer)) reply(answer(*line, peer));
+      const auto line = read_line(peer);
+      if (!line) return;
+      if (!answer(*line, peer)) {
+        log().information("%s: gone before its reply was sent", peer);
+        return;
+      }
+      socket().shutdownSend();
+      linger();
     } catch (const Poco::Exception& e) {
       log().information("%s: gone before its reply was sent: %s", peer, e.displayText());
     } catch (const std::exception& e) {
@@ -60,18 +74,29 @@ class Connection : public Poco::Net::TCPServerConnection {
   }
 
  private:
-  std::string answer(const std::string& line, const std::string& peer) {
+  // False when the client is gone.
+  bool answer(const std::string& line, const std::string& peer) {
+    const int fd = socket().impl()->sockfd();
     try {
       if (too_long_)
         throw service::RequestError("Invalid request: the line is longer than 1 MiB; send less, or in pieces.");
-      return service_.run(service::parse_client_line(line));
+      return exchange(fd, service::parse_client_line(line), behind_, shared_.service, shared_.watch);
     } catch (const service::RequestError& e) {
       log().warning("%s: %s", peer, std::string(e.what()));
-      return e.what();
+      return fail(fd, e.form, "bad-request", e.what());
     } catch (const std::exception& e) {
       log().error("%s: %s", peer, std::string(e.what()));
-      return "The host failed to serve this request; its log says why.";
+      return fail(fd, service::ReplyForm::text, "host-failed",
+                  "The host failed to serve this request; its log says why.");
     }
+  }
+
+  // A reply to what never became a request.
+  static bool fail(int fd, service::ReplyForm form, const std::string& code, const std::string& text) {
+    service::RequestControl control;
+    SocketAudience audience(fd, form, control);
+    audience.take(service::failure(code, text));
+    return !audience.gone();
   }
 
   // The first line that is not blank; none when it does not come in time.
@@ -85,7 +110,10 @@ class Connection : public Poco::Net::TCPServerConnection {
       for (auto end = pending.find('\n', searched); end != std::string::npos; end = pending.find('\n')) {
         std::string line = pending.substr(0, end);
         pending.erase(0, end + 1);
-        if (too_long_ || line.find_first_not_of(" \t\r") != std::string::npos) return line;
+        if (too_long_ || line.find_first_not_of(" \t\r") != std::string::npos) {
+          behind_ = std::move(pending);
+          return line;
+        }
       }
       searched = pending.size();
       if (pending.size() > service::max_line) {
@@ -97,7 +125,7 @@ class Connection : public Poco::Net::TCPServerConnection {
         searched = 0;
         if (drained > max_drained) return std::string();
       }
-      if (ending_) return std::nullopt;
+      if (shared_.ending) return std::nullopt;
       const auto left = deadline.remaining();
       const bool ready = left > 0ms && socket().poll(timespan(std::min<std::chrono::milliseconds>(left, look_interval)),
                                                      Poco::Net::Socket::SELECT_READ);
@@ -115,45 +143,29 @@ class Connection : public Poco::Net::TCPServerConnection {
     }
   }
 
-  void reply(std::string text) {
-    const auto last = text.find_last_not_of(" \t\r\n");
-    text.erase(last == std::string::npos ? 0 : last + 1);
-    text += '\n';
-    socket().setSendTimeout(timespan(reply_patience));
-    for (std::size_t sent = 0; sent < text.size();) {
-      const int put =
-          socket().sendBytes(text.data() + sent, static_cast<int>(std::min<std::size_t>(text.size() - sent, 1 << 20)));
-      if (put <= 0) return;
-      sent += static_cast<std::size_t>(put);
-    }
-    socket().shutdownSend();
-    linger();
-  }
-
   // Waits for the client to close first, shortly: closing with unread bytes would reset the connection under the reply.
   void linger() {
     char buffer[4096];
-    const auto deadline = Deadline::in(ending_ ? 100ms : 1000ms);
+    const auto deadline = Deadline::in(shared_.ending ? 100ms : 1000ms);
     while (socket().poll(timespan(deadline.remaining()), Poco::Net::Socket::SELECT_READ)) {
       if (socket().receiveBytes(buffer, sizeof buffer) <= 0 || deadline.expired()) return;
     }
   }
 
-  service::Service& service_;
-  const std::atomic<bool>& ending_;
+  const Shared shared_;
   bool too_long_ = false;
+  std::string behind_;  // what came behind the line
 };
 
 class ConnectionFactory : public Poco::Net::TCPServerConnectionFactory {
  public:
-  ConnectionFactory(service::Service& service, const std::atomic<bool>& ending) : service_(service), ending_(ending) {}
+  explicit ConnectionFactory(const Shared& shared) : shared_(shared) {}
   Poco::Net::TCPServerConnection* createConnection(const Poco::Net::StreamSocket& socket) override {
-    return new Connection(socket, service_, ending_);
+    return new Connection(socket, shared_);
   }
 
  private:
-  service::Service& service_;
-  const std::atomic<bool>& ending_;
+  const Shared shared_;
 };
 
 // A pool of its own, so that clients never starve what else uses Poco's default pool. Lives as long as the process.
@@ -164,7 +176,8 @@ Poco::ThreadPool& client_threads() {
 
 }  // namespace
 
-LineServer::LineServer(const std::string& address, std::uint16_t port, service::Service& service) {
+LineServer::LineServer(const std::string& address, std::uint16_t port, service::Service& service)
+    : watch_(std::make_unique<ClientWatch>()) {
   try {
     const Poco::Net::SocketAddress where(address, port);
     Poco::Net::ServerSocket socket;
@@ -173,8 +186,8 @@ LineServer::LineServer(const std::string& address, std::uint16_t port, service::
     auto* parameters = new Poco::Net::TCPServerParams;  // owned by the server
     parameters->setMaxThreads(max_clients);
     parameters->setMaxQueued(max_pending);
-    server_ = std::make_unique<Poco::Net::TCPServer>(new ConnectionFactory(service, ending_), client_threads(), socket,
-                                                     parameters);
+    server_ = std::make_unique<Poco::Net::TCPServer>(new ConnectionFactory({service, *watch_, ending_}),
+                                                     client_threads(), socket, parameters);
   } catch (const Poco::Exception& e) {
     throw Error(ErrorCode::unavailable, "listen on " + address + ":" + std::to_string(port) + ": " + e.displayText(),
                 "end what uses that port, or choose another one with host.server or PBOTVM_SERVER");

@@ -15,7 +15,9 @@ class TCPServer;
 
 namespace pbotvm::host {
 
-/// The clients' front end: one line in, one reply out, over TCP.
+class ClientWatch;
+
+/// The clients' front end: a line in, a reply out, over TCP; docs/clients.md.
 class LineServer {
  public:
   /// Listens on address:port; `start` serves. Borrows `service`. Throws Error{unavailable} when the port is taken.
@@ -33,6 +35,7 @@ class LineServer {
 
  private:
   std::atomic<bool> ending_{false};
+  std::unique_ptr<ClientWatch> watch_;
   std::unique_ptr<Poco::Net::TCPServer> server_;
 };
 

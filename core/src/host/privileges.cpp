@@ -5,11 +5,32 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "pbotvm/error.h"
 
 namespace pbotvm::host {
+
+namespace {
+
+// Who may open /dev/kvm and /dev/vhost-vsock, as systemd's udev rules have it.
+constexpr const char* virtualisation_group = "kvm";
+
+std::vector<gid_t> groups_of(const std::string& name, gid_t own) {
+  int count = 0;
+  ::getgrouplist(name.c_str(), own, nullptr, &count);  // says how many there are
+  std::vector<gid_t> groups(static_cast<std::size_t>(count));
+  if (::getgrouplist(name.c_str(), own, groups.data(), &count) < 0) {
+    throw Error(ErrorCode::internal, "the groups of user '" + name + "' cannot be read");
+  }
+  groups.resize(static_cast<std::size_t>(count));
+  const ::group* kvm = ::getgrnam(virtualisation_group);
+  if (kvm != nullptr && std::ranges::find(groups, kvm->gr_gid) == groups.end()) groups.push_back(kvm->gr_gid);
+  return groups;
+}
+
+}  // namespace
 
 std::optional<DaemonUser> daemon_user(const std::string& name) {
   if (::geteuid() != 0) return std::nullopt;
@@ -21,7 +42,7 @@ std::optional<DaemonUser> daemon_user(const std::string& name) {
                 "make it with `useradd --system --no-create-home --shell /usr/sbin/nologin " + name +
                     "`, or name another one in host.user");
   }
-  return DaemonUser{name, entry->pw_uid, entry->pw_gid};
+  return DaemonUser{name, entry->pw_uid, entry->pw_gid, groups_of(name, entry->pw_gid)};
 }
 
 ActingAs::ActingAs(const std::optional<DaemonUser>& user) : acting_(user.has_value()) {
@@ -37,7 +58,7 @@ ActingAs::~ActingAs() {
 
 void become(const DaemonUser& user) {
   // In this order: each step needs the privilege that the next one gives up.
-  if (::initgroups(user.name.c_str(), user.gid) != 0 || ::setresgid(user.gid, user.gid, user.gid) != 0 ||
+  if (::setgroups(user.groups.size(), user.groups.data()) != 0 || ::setresgid(user.gid, user.gid, user.gid) != 0 ||
       ::setresuid(user.uid, user.uid, user.uid) != 0) {
     throw Error(ErrorCode::internal, errno_text("become user '" + user.name + "'", errno));
   }

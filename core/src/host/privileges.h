@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace pbotvm::host {
 
@@ -13,6 +14,7 @@ struct DaemonUser {
   std::string name;
   uid_t uid;
   gid_t gid;
+  std::vector<gid_t> groups;  ///< those that he is in, and the one that may start machines (kvm) where there is one
 };
 
 /// The user to become when started by root; none when started by somebody else, who stays as he is. Throws

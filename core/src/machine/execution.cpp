@@ -1,9 +1,26 @@
 // SPDX-License-Identifier: MIT
 #include "machine/execution.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace pbotvm::machine {
+
+namespace {
+
+constexpr std::size_t max_waiting_input = 1u << 20;  // bytes that the machine has not taken from a client yet
+// Pieces of progress that a client has not taken, before output grows them in length only.
+constexpr std::size_t max_progress = 4096;
+
+// Whether `chunk` could be put behind `progress`, so that the order of each stream is kept.
+bool takes(Progress& progress, const OutputChunk& chunk) {
+  auto* last = std::get_if<OutputChunk>(&progress);
+  if (last == nullptr || last->step != chunk.step || last->stream != chunk.stream) return false;
+  last->bytes += chunk.bytes;
+  return true;
+}
+
+}  // namespace
 
 Execution::Execution(Job job, Deadline queue_deadline, Options options)
     : job_(std::move(job)), queue_deadline_(queue_deadline), options_(options) {}
@@ -45,10 +62,13 @@ void Execution::cancel() {
   changed_by_client(lock);
 }
 
-void Execution::add_input(std::string_view bytes) {
+bool Execution::add_input(std::string_view bytes) {
   std::unique_lock lock(mutex_);
+  if (state_ == State::ended || state_ == State::given_up) return true;  // nobody will read it
+  if (input_.bytes.size() + bytes.size() > max_waiting_input && !input_.bytes.empty()) return false;
   input_.bytes.append(bytes);
   changed_by_client(lock);
+  return true;
 }
 
 void Execution::end_input() {
@@ -83,6 +103,12 @@ bool Execution::begin(std::function<void()> on_change) {
 void Execution::report(Progress progress) {
   std::lock_guard lock(mutex_);
   if (state_ != State::running || !options_.progress) return;
+  if (const auto* chunk = std::get_if<OutputChunk>(&progress)) {
+    const std::size_t reach = std::min<std::size_t>(progress_.size(), progress_.size() < max_progress ? 1 : 2);
+    for (std::size_t back = 1; back <= reach; ++back) {
+      if (takes(progress_[progress_.size() - back], *chunk)) return;
+    }
+  }
   progress_.push_back(std::move(progress));
   changed_.notify_all();
 }

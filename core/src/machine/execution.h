@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "pbotvm/deadline.h"
@@ -63,7 +64,8 @@ class Execution {
   /// The client wants it no more: it ends soon, as cancelled; one that still waits is given up.
   void cancel();
 
-  void add_input(std::string_view bytes);
+  /// False when so much waits for the guest already that nothing was taken: to be tried again a little later.
+  bool add_input(std::string_view bytes);
   void end_input();
 
   /// Whether its client still waits for it to be begun.
@@ -72,9 +74,12 @@ class Execution {
   // ---- the machine's side
 
   /// Takes it out of the waiting state; false when the client has given up. `on_change` is called, without the lock and
-  /// by the client's thread, after cancel(), add_input() and end_input().
+  /// by the client's thread, after cancel(), add_input() and end_input(); perhaps once more when the end came
+  /// meanwhile, so it must not lead to anything that may be gone by then.
   bool begin(std::function<void()> on_change = nullptr);
 
+  /// Output that the client has not taken yet grows in its last pieces rather than in their number: memory is bounded
+  /// by the job's output, whatever the pieces.
   void report(Progress progress);
 
   /// The end, in any state. Only the first one counts.

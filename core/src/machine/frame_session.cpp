@@ -18,14 +18,16 @@ using protocol::FrameType;
 
 namespace {
 
-constexpr std::size_t max_outgoing = 64u << 20;  // bytes queued towards a guest: one job with its files, and some more
+constexpr std::size_t send_ahead = 64 * 1024;   // bytes queued towards a guest; more would hold up what comes behind
+constexpr std::size_t max_outgoing = 1u << 20;  // with what is sent without waiting for its turn
 constexpr std::size_t read_at_once = 64 * 1024;
-constexpr int reads_at_once = 16;  // of one pump: the machine's thread has other things to look after
+constexpr int rounds_at_once = 16;  // of one pump: the machine's thread has other things to look after
 // What a line in order never reaches: a guest that sends so much rubbish does it on purpose, and checking it costs
 // time.
 constexpr std::uint64_t tolerated_damage = 256;        // frames
 constexpr std::uint64_t tolerated_garbage = 4u << 20;  // bytes
 constexpr std::uint32_t tolerated_refusals = 8;
+constexpr std::uint32_t tolerated_strays = 65'536;  // frames; a job that was given up sends a few hundred at most
 
 std::string random_bytes(std::size_t count) {
   std::string bytes(count, '\0');
@@ -59,12 +61,10 @@ void FrameSession::hello(const Opening& opening) {
   welcome_text_.reset();
   refusal_text_.reset();
   jobs_.clear();
-  pings_ = refusals_ = 0;
+  last_sent_ = pings_ = refusals_ = strays_ = 0;
   damaged_before_ = reader_.damaged_frames();
   skipped_before_ = reader_.skipped_bytes();
-  // What was queued for the old conversation is worthless. A frame cut short by this is skipped by the guest's reader.
-  outgoing_.clear();
-  written_ = 0;
+  outbox_.drop_unsent();  // what was queued for the old conversation is worthless
   send_hello();
 }
 
@@ -79,83 +79,99 @@ void FrameSession::send_hello() {
   hello.tools = opening_.tools;
   hello.slots = opening_.slots;
   hello.network = opening_.network;
-  protocol::append_message(outgoing_, FrameType::hello, 0, nonce_, protocol::encode(hello));
+  const std::string text = protocol::encode(hello);
+  for (std::size_t at = 0; at < text.size(); at += protocol::max_payload) {
+    const auto piece = std::string_view(text).substr(at, protocol::max_payload);
+    outbox_.add(FrameType::hello, at + piece.size() < text.size(), 0, nonce_, piece);
+  }
 }
 
 void FrameSession::ping(std::string payload) {
   ++pings_;
-  send(FrameType::ping, 0, std::move(payload));
+  send(FrameType::ping, 0, payload);
 }
 
 void FrameSession::start_job(std::uint32_t id, const Job& job, const JobOptions& options) {
-  auto& running = jobs_[id];
-  running = Running{};
-  running.result.output_limit = job.limits.output;
-  running.options = options;
-  running.input = job.input;
-  running.input_whole = !options.more_input;
-  running.steps = static_cast<std::uint32_t>(job.steps.size());
-  protocol::append_message(outgoing_, FrameType::job, id, nonce_, protocol::encode(job));
-  constexpr std::size_t piece = protocol::max_payload - 4;
-  for (std::uint32_t index = 0; index < job.files.size(); ++index) {
-    const std::string_view content = job.files[index].content;
-    for (std::size_t at = 0; at < content.size(); at += piece) {
-      send(FrameType::file, id, protocol::encode_file_piece(index, content.substr(at, piece)));
-    }
-  }
-  send_input(id, running);
+  jobs_.erase(id);
+  jobs_.emplace(id, Running{JobUpload(job, !options.more_input), JobReceipt(id, job, options.progress)});
+  fill_outbox();
 }
 
 void FrameSession::add_input(std::uint32_t id, std::string_view bytes) {
   const auto found = jobs_.find(id);
-  if (found == jobs_.end() || found->second.ended || found->second.input_whole) return;
-  found->second.input.append(bytes);
-  send_input(id, found->second);
+  if (found == jobs_.end()) return;
+  found->second.upload.add_input(bytes);
+  fill_outbox();
 }
 
 void FrameSession::end_input(std::uint32_t id) {
   const auto found = jobs_.find(id);
-  if (found == jobs_.end() || found->second.ended) return;
-  found->second.input_whole = true;
-  send_input(id, found->second);
+  if (found == jobs_.end()) return;
+  found->second.upload.end_input();
+  fill_outbox();
+}
+
+std::size_t FrameSession::input_waiting(std::uint32_t id) const {
+  const auto found = jobs_.find(id);
+  return found == jobs_.end() ? 0 : found->second.upload.input_waiting();
 }
 
 void FrameSession::cancel(std::uint32_t id) {
-  send(FrameType::cancel, id, {});
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end() || found->second.receipt.ended()) return;
+  auto& upload = found->second.upload;
+  const bool announced = upload.announced();
+  upload.cancel();
+  // It does not wait for its turn, unless the guest does not know the job yet.
+  if (announced) {
+    upload.drop();
+    send(FrameType::cancel, id, {});
+  } else {
+    fill_outbox();
+  }
 }
 
 Result FrameSession::abandon(std::uint32_t id) {
   const auto found = jobs_.find(id);
   if (found == jobs_.end()) return {};
-  Result result = std::move(found->second.result);
+  const bool known = found->second.upload.announced();
+  if (known && !found->second.receipt.ended() && !broken_) send(FrameType::cancel, id, {});
+  Result result = found->second.receipt.abandon();
   jobs_.erase(found);
   return result;
 }
 
-void FrameSession::send(FrameType type, std::uint32_t job, std::string payload) {
-  Frame frame;
-  frame.type = type;
-  frame.job = job;
-  frame.nonce = nonce_;
-  frame.payload = std::move(payload);
-  protocol::append_frame(outgoing_, frame);
-  if (outgoing_.size() - written_ > max_outgoing) {
+void FrameSession::send(FrameType type, std::uint32_t job, std::string_view payload) {
+  outbox_.add(type, false, job, nonce_, payload);
+  if (outbox_.waiting() > max_outgoing) {
     throw Error(ErrorCode::protocol, description_ + ": the guest takes no more of what it is sent");
   }
 }
 
-void FrameSession::send_input(std::uint32_t id, Running& running) {
-  while (!running.input.empty() && running.input_credit > 0) {
-    const std::size_t size =
-        std::min({running.input.size(), protocol::max_payload, static_cast<std::size_t>(running.input_credit)});
-    send(FrameType::input, id, running.input.substr(0, size));
-    running.input.erase(0, size);
-    running.input_credit -= size;
+// One frame of each job in turns, as long as little waits: a large file does not hold up another job's small one.
+void FrameSession::fill_outbox() {
+  while (outbox_.waiting() < send_ahead) {
+    const auto turn = next_to_send();
+    if (turn == jobs_.end()) return;
+    const auto piece = turn->second.upload.next();
+    outbox_.add(piece.type, piece.more, turn->first, nonce_, piece.payload);
+    last_sent_ = turn->first;
   }
-  if (running.input.empty() && running.input_whole && !running.input_ended) {
-    send(FrameType::input, id, {});
-    running.input_ended = true;
+}
+
+FrameSession::Jobs::iterator FrameSession::next_to_send() {
+  const auto announcing =
+      std::find_if(jobs_.begin(), jobs_.end(), [](const auto& job) { return job.second.upload.announcing(); });
+  const auto may_send = [&](Jobs::iterator job) {
+    const auto& upload = job->second.upload;
+    return upload.ready() && (upload.announced() || announcing == jobs_.end() || announcing == job);
+  };
+  auto job = jobs_.upper_bound(last_sent_);
+  for (std::size_t looked_at = 0; looked_at < jobs_.size(); ++looked_at, ++job) {
+    if (job == jobs_.end()) job = jobs_.begin();
+    if (may_send(job)) return job;
   }
+  return jobs_.end();
 }
 
 std::vector<Session::Event> FrameSession::pump() {
@@ -169,15 +185,19 @@ std::vector<Session::Event> FrameSession::pump() {
 }
 
 void FrameSession::exchange(std::vector<Event>& events) {
-  write_some();
-  for (int i = 0; i < reads_at_once && read_some(); ++i) {
+  for (int round = 0; round < rounds_at_once; ++round) {
+    fill_outbox();
+    const std::size_t before = outbox_.waiting();
+    outbox_.write_some(stream_.get(), description_);
+    const bool wrote = outbox_.waiting() < before;
+    const bool read = read_some();
     while (const auto frame = reader_.next()) {
       handle(*frame, events);
       check_damage();
     }
     check_damage();
+    if (!read && !wrote) return;
   }
-  write_some();
 }
 
 void FrameSession::check() const {
@@ -189,19 +209,6 @@ void FrameSession::check_damage() const {
       reader_.skipped_bytes() - skipped_before_ > tolerated_garbage) {
     throw Error(ErrorCode::protocol, description_ + ": the guest sends what are no frames");
   }
-}
-
-void FrameSession::write_some() {
-  while (written_ < outgoing_.size()) {
-    const ssize_t put =
-        ::send(stream_.get(), outgoing_.data() + written_, outgoing_.size() - written_, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
-    if (put < 0) throw Error(ErrorCode::unavailable, errno_text(description_, errno));
-    written_ += static_cast<std::size_t>(put);
-  }
-  outgoing_.clear();
-  written_ = 0;
 }
 
 bool FrameSession::read_some() {
@@ -219,26 +226,38 @@ bool FrameSession::read_some() {
 
 void FrameSession::handle(const Frame& frame, std::vector<Event>& events) {
   // The nonce keeps a late word of an earlier conversation from ever being taken for this one's.
-  if (frame.nonce != nonce_) return;
+  if (frame.nonce != nonce_) return count_stray();
+  if (frame.job == 0) return handle_conversation_frame(frame, events);
+  const auto found = jobs_.find(frame.job);
+  if (found == jobs_.end()) return count_stray();
   try {
-    if (frame.job != 0) {
-      const auto found = jobs_.find(frame.job);
-      if (found != jobs_.end()) handle_job_frame(frame, found->second, events);
-      return;
-    }
-    if (frame.type == FrameType::welcome) {
+    handle_job_frame(frame, found->second, events);
+    if (found->second.receipt.over()) jobs_.erase(found);
+  } catch (const protocol::MessageError& e) {
+    events.push_back(
+        Faulted{frame.job, description_ + ": the guest sent a bad message: " + e.what(), abandon(frame.job)});
+  }
+}
+
+void FrameSession::handle_conversation_frame(const Frame& frame, std::vector<Event>& events) {
+  try {
+    if (frame.type == FrameType::welcome && !welcomed_) {
       const auto text = welcome_text_.add(frame.payload, frame.more);
-      if (!text || welcomed_) return;
+      if (!text) return;
       welcomed_ = true;
       events.push_back(Welcomed{protocol::decode_welcome(*text)});
+    } else if (frame.type == FrameType::ping) {
+      send(FrameType::pong, 0, frame.payload);
     } else if (frame.type == FrameType::pong && pings_ > 0) {
       --pings_;
       events.push_back(Ponged{frame.payload});
     } else if (frame.type == FrameType::error) {
-      if (const auto text = refusal_text_.add(frame.payload, frame.more)) {
-        if (++refusals_ > tolerated_refusals) throw protocol::MessageError("one refusal after the other");
-        events.push_back(Refused{0, protocol::decode_refusal(*text)});
-      }
+      const auto text = refusal_text_.add(frame.payload, frame.more);
+      if (!text) return;
+      if (++refusals_ > tolerated_refusals) throw protocol::MessageError("one refusal after the other");
+      events.push_back(Refused{0, protocol::decode_refusal(*text)});
+    } else {
+      count_stray();
     }
   } catch (const protocol::MessageError& e) {
     throw Error(ErrorCode::protocol, description_ + ": the guest sent a bad message: " + e.what());
@@ -246,67 +265,18 @@ void FrameSession::handle(const Frame& frame, std::vector<Event>& events) {
 }
 
 void FrameSession::handle_job_frame(const Frame& frame, Running& running, std::vector<Event>& events) {
-  const std::uint32_t id = frame.job;
-  switch (frame.type) {
-    case FrameType::output:
-      take_output(id, running, frame.payload);
-      break;
-    case FrameType::step:
-      if (const auto text = running.steps_text.add(frame.payload, frame.more)) {
-        auto step = protocol::decode_step(*text);
-        if (running.ended || step.step >= running.steps || running.result.steps.size() >= running.steps) {
-          throw protocol::MessageError("a step that the job does not have");
-        }
-        running.result.steps.push_back(std::move(step));
-      }
-      break;
-    case FrameType::result:
-      if (const auto text = running.ending_text.add(frame.payload, frame.more)) {
-        if (running.ended) throw protocol::MessageError("a second result");
-        const auto ending = protocol::decode_ending(*text);
-        running.ended = true;
-        running.result.limit = ending.limit;
-        events.push_back(Ended{id, std::move(running.result), ending.error});
-      }
-      break;
-    case FrameType::clean:
-      if (const auto text = running.clean_text.add(frame.payload, frame.more)) {
-        if (!running.ended) throw protocol::MessageError("clean before the result");
-        events.push_back(Cleaned{id, protocol::decode_clean(*text)});
-        jobs_.erase(id);
-      }
-      break;
-    case FrameType::credit:
-      running.input_credit += protocol::decode_credit(frame.payload);
-      send_input(id, running);
-      break;
-    case FrameType::error:
-      if (const auto text = running.refusal_text.add(frame.payload, frame.more)) {
-        events.push_back(Refused{id, protocol::decode_refusal(*text)});
-        jobs_.erase(id);
-      }
-      break;
-    default:
-      break;  // a type of a later version: nothing that this side asked for
+  if (frame.type == FrameType::credit) return running.upload.grant(protocol::decode_credit(frame.payload));
+  running.receipt.take(frame, events);
+  if (running.receipt.ended()) running.upload.drop();  // who has ended reads nothing
+  if (const auto credit = running.receipt.take_credit(); credit > 0) {
+    send(FrameType::credit, frame.job, protocol::encode_credit(credit));
   }
 }
 
-void FrameSession::take_output(std::uint32_t id, Running& running, const std::string& payload) {
-  auto chunk = protocol::decode_output(payload);
-  if (running.ended || chunk.step >= running.steps) throw protocol::MessageError("output of no running step");
-  if (chunk.bytes.empty()) throw protocol::MessageError("output without a byte");
-  running.output_bytes += chunk.bytes.size();
-  if (running.output_bytes > running.result.output_limit) throw protocol::MessageError("more output than was allowed");
-  running.uncredited += static_cast<std::uint32_t>(chunk.bytes.size());
-  auto& output = running.result.output;
-  if (!output.empty() && output.back().step == chunk.step && output.back().stream == chunk.stream) {
-    output.back().bytes += chunk.bytes;
-  } else {
-    output.push_back(std::move(chunk));
-  }
-  if (running.uncredited >= protocol::initial_output_credit / 2) {
-    send(FrameType::credit, id, protocol::encode_credit(running.uncredited));
-    running.uncredited = 0;
+// Nothing that an honest guest sends in such numbers; each costs time.
+void FrameSession::count_stray() {
+  if (++strays_ > tolerated_strays) {
+    throw Error(ErrorCode::protocol, description_ + ": the guest sends frames that belong to nothing");
   }
 }
 

@@ -55,7 +55,7 @@ void HeartbeatMonitor::connect_if_due(Clock::time_point now) {
 void HeartbeatMonitor::disconnect() {
   fd_.reset();
   next_connect_ = {};
-  collecting_ = false;
+  collecting_ = echo_due_ = false;
 }
 
 void HeartbeatMonitor::on_readable(Clock::time_point now) {
@@ -70,7 +70,8 @@ void HeartbeatMonitor::on_readable(Clock::time_point now) {
       return;
     }
     const std::string_view bytes(buffer, static_cast<std::size_t>(got));
-    if (call("feed", [&] { return signs_.feed(bytes); })) {
+    // A terminal gives our own newline back even when nobody reads it. One beat too few does no harm.
+    if (call("feed", [&] { return signs_.feed(bytes); }) && !std::exchange(echo_due_, false)) {
       last_beat_ = now;
       baseline_ = now;
     }
@@ -110,6 +111,7 @@ void HeartbeatMonitor::request_figures() {
   collecting_ = true;
   collected_.clear();
   figures_.reset();
+  echo_due_ = probe_.empty();  // the signs of one that is probed are no mere newlines
   send("\n");
 }
 
@@ -124,6 +126,7 @@ void HeartbeatMonitor::collect_figures(std::string_view bytes) {
   if (end != std::string::npos) {
     const auto first = collected_.find_first_not_of("\r\n");
     figures_ = collected_.substr(first, end - first);
+    std::erase(*figures_, '\r');  // of a terminal
     collecting_ = false;
   } else if (collected_.size() > max_figures) {
     collecting_ = false;

@@ -70,6 +70,7 @@ class HeartbeatMonitor {
   Clock::time_point next_probe_{};
   std::optional<Clock::time_point> last_beat_;
   bool collecting_ = false;
+  bool echo_due_ = false;  // of the newline that asked a guest for figures which beats on its own
   std::string collected_;
   std::optional<std::string> figures_;
 };

@@ -22,12 +22,12 @@ void JobQueue::push(const std::shared_ptr<Execution>& execution) {
   on_push_();
 }
 
-std::shared_ptr<Execution> JobQueue::pop() {
+std::shared_ptr<Execution> JobQueue::pop(const std::function<void()>& on_change) {
   std::lock_guard lock(mutex_);
   while (!waiting_.empty()) {
     auto execution = std::move(waiting_.front());
     waiting_.pop_front();
-    if (execution->begin()) return execution;
+    if (execution->begin(on_change)) return execution;
   }
   return nullptr;
 }

@@ -21,8 +21,8 @@ class JobQueue {
   /// Puts a job in line. When the queue is full or closed, it is finished at once with the reason.
   void push(const std::shared_ptr<Execution>& execution);
 
-  /// The next job whose client still waits, already begun; null when there is none.
-  std::shared_ptr<Execution> pop();
+  /// The next job whose client still waits, already begun with this `on_change`; null when there is none.
+  std::shared_ptr<Execution> pop(const std::function<void()>& on_change = nullptr);
 
   /// Turns every waiting job away and each later one at once, until open() is called.
   void close(const std::string& why);

@@ -7,10 +7,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <numeric>
 #include <utility>
 
-#include "machine/frame_session.h"
+#include "machine/helpers.h"
 #include "pbotvm/error.h"
 #include "plugin/guard.h"
 
@@ -22,16 +21,11 @@ using config::RevertPolicy;
 namespace {
 
 // How long each part of a machine's life may take. Generous where an emulated machine on a busy system is slow.
-constexpr auto start_time = 60s;        // back end: until the machine runs
-constexpr auto boot_time = 120s;        // guest: power-on to its first answer
-constexpr auto restored_time = 30s;     // guest: snapshot to its first answer
-constexpr auto transport_time = 3s;     // one transport, once the guest is known to be up
-constexpr auto hello_interval = 250ms;  // a hello is lost while the guest does not listen yet
-constexpr auto answer_grace = 1s;       // beyond a job's wall limit, until the host ends it itself
-constexpr auto clean_time = 3s;         // from a job's result to the proof that nothing is left
+constexpr auto start_time = 60s;     // back end: until the machine runs
+constexpr auto boot_time = 300s;     // guest: power-on to its first answer
+constexpr auto restored_time = 30s;  // guest: snapshot to its first answer
 constexpr auto revert_time = 20s;
 constexpr auto snapshot_time = 120s;
-constexpr auto warm_up_time = 120s;  // one warm-up job
 constexpr auto stop_time = 5s;
 constexpr auto cancel_time = 1500ms;
 constexpr auto health_time = 3s;
@@ -41,20 +35,6 @@ constexpr auto proven_service = 60s;  // after which a failure is a new one, not
 
 Poco::Logger& log() {
   return Poco::Logger::get("machine");
-}
-
-std::string seconds_text(Deadline::Clock::duration duration) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
-  return std::to_string(ms / 1000) + "." + std::to_string(ms % 1000 + 1000).substr(1) + " s";
-}
-
-std::string aftermath_text(const JobAftermath& aftermath) {
-  if (aftermath.protocol_fault) return "a job was not answered as the protocol demands";
-  if (!aftermath.proven_clean) return "the guest could not prove that nothing of a job is left: " + aftermath.doubt;
-  if (aftermath.limit != Limit::none) {
-    return "a job was ended by a limit: " + std::string(protocol::limit_name(aftermath.limit));
-  }
-  return "a job has run on it";
 }
 
 }  // namespace
@@ -91,10 +71,10 @@ Machine::Machine(config::MachineConfiguration configuration, Parts parts, Option
       parts_(std::move(parts)),
       options_(std::move(options)),
       abilities_(parts_.hypervisor->abilities()),
-      wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      wake_fd_(std::make_shared<const UniqueFd>(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC))),
       queue_(options_.queue_limit, [this] { wake(); }),
-      order_(parts_.transports.size()) {
-  if (!wake_fd_) throw Error(ErrorCode::internal, errno_text("eventfd", errno));
+      ways_(parts_.transports.size()) {
+  if (!*wake_fd_) throw Error(ErrorCode::internal, errno_text("eventfd", errno));
   if (parts_.heartbeat) heartbeat_.emplace(*parts_.heartbeat, configuration_.heartbeat.plugin);
   status_.name = name();
 }
@@ -244,7 +224,7 @@ void Machine::bring_up() {
   }
   silent_reverts_ = 0;
   session_name_.clear();
-  std::iota(order_.begin(), order_.end(), std::size_t{0});  // a new life begins with the preferred transport
+  for (auto& way : ways_) way.rests_until = {};  // a new life begins with the preferred transport
   const bool fresh = started == Started::fresh;
   const bool guest_is_up = !fresh || !heartbeat_;
   converse(Deadline::in(fresh ? boot_time : restored_time), guest_is_up);
@@ -276,11 +256,14 @@ void Machine::serve() {
       continue;
     }
     if (stale_ && jobs_.empty()) {
+      set_state(State::draining, "it may still be busy with a job that was given up");
       converse(Deadline::in(restored_time), true);
+      set_state(State::ready);
       stale_ = false;
     }
     try {
-      if (dirty_.empty()) begin_jobs();
+      begin_jobs();
+      heed_clients();
       wait(earlier(next_deadline(), Deadline::in(look_interval)));
       if (stopping_) break;
       take_commands(true);
@@ -359,248 +342,6 @@ void Machine::wind_down() {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Conversations.
-
-void Machine::converse(const Deadline& deadline, bool guest_is_up) {
-  std::string problem = "no transport is configured";
-  // The one that answered last comes first: falling back costs time, and a revert changes nothing in what works.
-  std::stable_partition(order_.begin(), order_.end(),
-                        [this](std::size_t i) { return parts_.transports[i].name == session_name_; });
-  while (!stopping_) {
-    for (const std::size_t index : order_) {
-      auto& transport = parts_.transports[index];
-      try {
-        // After a revert the stream is often still there: the new hello's nonce tells old words from new ones.
-        if (!session_ || session_name_ != transport.name) open_transport(transport);
-        session_->hello({options_.tools, configuration_.slots, configuration_.network});
-        if (await_welcome(deadline, guest_is_up)) return;
-        problem = transport.transport->description() + ": the guest does not answer";
-      } catch (const Error& e) {
-        problem = e.what();
-      }
-      session_.reset();
-      if (stopping_) break;
-      if (index != order_.back()) {
-        log().warning("%s: transport %s: %s; trying the next one", name(), transport.name, problem);
-      }
-    }
-    if (deadline.expired() || !parts_.hypervisor->running()) break;
-    wait_without_session(earlier(deadline, Deadline::in(hello_interval)));
-    take_commands(false);
-  }
-  if (stopping_) throw Error(ErrorCode::unavailable, "the host is shutting down");
-  if (!parts_.hypervisor->running()) problem += "; the machine has ended";
-  throw Error(ErrorCode::timed_out, problem, "look at its console, and whether pbotvm-guest runs in it");
-}
-
-void Machine::open_transport(NamedTransport& transport) {
-  session_ =
-      std::make_unique<FrameSession>(plugin::guarded({"transport", transport.name, "connect"},
-                                                     [&] { return transport.transport->connect(Deadline::in(2s)); }),
-                                     transport.transport->description());
-  session_name_ = transport.name;
-}
-
-bool Machine::await_welcome(const Deadline& deadline, bool guest_is_up) {
-  // While the guest boots there is nothing to fall back from: the wait for this transport begins with its first beat.
-  std::optional<Deadline> patience;
-  auto repeat = Deadline::in(hello_interval);
-  welcomed_ = false;
-  while (!stopping_ && !deadline.expired()) {
-    if (!patience && (guest_is_up || (heartbeat_ && heartbeat_->last_beat()))) patience = Deadline::in(transport_time);
-    if (patience && patience->expired()) return false;
-    wait(earlier(deadline, repeat));
-    if (welcomed_) return true;
-    take_commands(false);
-    if (!parts_.hypervisor->running()) return false;
-    if (repeat.expired()) {
-      session_->repeat_hello();
-      repeat = Deadline::in(hello_interval);
-    }
-  }
-  return false;
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Jobs.
-
-void Machine::begin_jobs() {
-  bool begun = false;
-  while (jobs_.size() < slots_) {
-    auto execution = queue_.pop();
-    if (!execution) break;
-    const Job& job = execution->job();
-    begin(std::move(execution), job);
-    begun = true;
-  }
-  if (begun) pump();
-}
-
-void Machine::pump() {
-  for (const auto& event : session_->pump()) handle(event);
-  session_->check();
-}
-
-void Machine::begin(std::shared_ptr<Execution> execution, const Job& job) {
-  const std::uint32_t id = next_job_++;
-  if (next_job_ == 0) next_job_ = 1;
-  const bool counted = execution != nullptr;
-  jobs_.emplace(id, Current{std::move(execution), Deadline::in(job.limits.wall + answer_grace)});
-  session_->start_job(id, job, {});
-  if (!counted) return;
-  set_state(State::leased);
-  std::lock_guard lock(mutex_);
-  ++status_.jobs;
-}
-
-void Machine::handle(const Session::Event& event) {
-  if (const auto* welcomed = std::get_if<Session::Welcomed>(&event)) {
-    welcomed_ = true;
-    // A machine that is pristine for every job has one at a time.
-    slots_ = configuration_.revert == RevertPolicy::always ? 1 : std::max(1u, welcomed->welcome.slots);
-    std::vector<std::string> lacking;
-    for (const auto& piece : welcomed->welcome.containment) {
-      if (!piece.given) lacking.push_back(piece.name + ": " + piece.why);
-    }
-    std::lock_guard lock(mutex_);
-    if (lacking != said_containment_) {
-      for (const auto& piece : lacking) log().warning("%s: the guest does not contain jobs fully: %s", name(), piece);
-      said_containment_ = lacking;
-    }
-    status_.guest = welcomed->welcome.version;
-    status_.transport = session_name_;
-    status_.hypervisor = parts_.hypervisor->description();
-    guest_tools_ = welcomed->welcome.tools;
-  } else if (const auto* ended = std::get_if<Session::Ended>(&event)) {
-    on_ended(*ended);
-  } else if (const auto* cleaned = std::get_if<Session::Cleaned>(&event)) {
-    on_cleaned(*cleaned);
-  } else if (const auto* refused = std::get_if<Session::Refused>(&event)) {
-    on_refused(*refused);
-  } else if (std::holds_alternative<Session::Ponged>(event) && health_asked_) {
-    health_asked_->ponged = true;
-    health_asked_->health.round_trip = Clock::now() - health_asked_->pinged;
-  }
-}
-
-void Machine::on_ended(const Session::Ended& ended) {
-  const auto found = jobs_.find(ended.job);
-  if (found == jobs_.end()) return;
-  auto& job = found->second;
-  job.ended = true;
-  job.deadline = Deadline::in(clean_time);
-  job.aftermath.limit = ended.result.limit;
-  if (!ended.error.empty()) log().warning("%s: the guest could not run a job: %s", name(), ended.error);
-  if (!job.execution) return;
-  if (ended.error.empty()) {
-    job.execution->finish(ended.result);
-  } else {
-    job.execution->finish(Unavailable{"the guest could not run the job: " + ended.error});
-  }
-}
-
-void Machine::on_cleaned(const Session::Cleaned& cleaned) {
-  const auto found = jobs_.find(cleaned.job);
-  if (found == jobs_.end()) return;
-  auto aftermath = found->second.aftermath;
-  aftermath.proven_clean = cleaned.clean.proven;
-  aftermath.doubt = cleaned.clean.why;
-  settle(cleaned.job, aftermath);
-}
-
-void Machine::on_refused(const Session::Refused& refused) {
-  log().warning("%s: the guest refused %s: %s: %s", name(),
-                refused.job == 0 ? std::string("a frame") : "job " + std::to_string(refused.job), refused.refusal.code,
-                refused.refusal.text);
-  const auto found = jobs_.find(refused.job);
-  if (found == jobs_.end()) return;
-  if (found->second.execution) {
-    found->second.execution->finish(Unavailable{"the guest refused the job: " + refused.refusal.text});
-  }
-  auto aftermath = found->second.aftermath;
-  // A job that the guest would not even begin has left nothing; anything else is not as it should be.
-  const auto& code = refused.refusal.code;
-  aftermath.proven_clean = !found->second.ended && (code == "bad-message" || code == "bad-job");
-  aftermath.protocol_fault = !aftermath.proven_clean;
-  settle(refused.job, aftermath);
-}
-
-void Machine::expire_jobs() {
-  std::vector<std::uint32_t> expired;
-  for (const auto& [id, job] : jobs_) {
-    if (job.deadline.expired()) expired.push_back(id);
-  }
-  for (const auto id : expired) {
-    auto& job = jobs_.at(id);
-    auto aftermath = job.aftermath;
-    Result printed = session_->abandon(id);
-    if (job.ended) {
-      aftermath.doubt = "it did not say so within " + seconds_text(clean_time);
-    } else {
-      log().warning("%s: the guest did not end job %u in time", name(), id);
-      printed.limit = Limit::wall;
-      aftermath.protocol_fault = true;
-      if (job.execution) job.execution->finish(std::move(printed));
-    }
-    settle(id, aftermath);
-  }
-}
-
-void Machine::settle(std::uint32_t id, const JobAftermath& aftermath) {
-  const bool counted = jobs_.at(id).execution != nullptr;
-  jobs_.erase(id);
-  if (counted && is_fault(aftermath)) {
-    std::lock_guard lock(mutex_);
-    ++status_.faults;
-  }
-  if (abilities_.reverts && needs_revert(configuration_.revert, aftermath)) {
-    if (dirty_.empty()) log().information("%s: dirty: %s", name(), aftermath_text(aftermath));
-    dirty_ = aftermath_text(aftermath);
-    set_state(State::draining);
-  } else if (is_fault(aftermath)) {
-    // A new hello ends what may still run of it, and frees its slot.
-    stale_ = stale_ || aftermath.protocol_fault || !aftermath.proven_clean;
-    log().warning("%s: %s; it is not reverted%s", name(), aftermath_text(aftermath),
-                  std::string(abilities_.reverts ? " as the configuration says" : ", its hypervisor cannot"));
-  }
-  if (counted && jobs_.empty() && dirty_.empty()) set_state(State::ready);
-}
-
-void Machine::lose_jobs(const std::string& why) {
-  for (auto& [id, job] : jobs_) {
-    if (job.execution) job.execution->finish(Unavailable{why, session_ ? session_->abandon(id) : Result{}});
-  }
-  jobs_.clear();
-}
-
-void Machine::warm_up() {
-  set_state(State::starting, "its tools are run once before its snapshot is taken");
-  log().information("%s: running %z tools once, so that the snapshot holds them in memory", name(),
-                    options_.warm_up.size());
-  const auto begun = Clock::now();
-  for (const auto& job : options_.warm_up) {
-    begin(nullptr, job);
-    for (const auto until = Deadline::in(warm_up_time); !jobs_.empty();) {
-      if (stopping_) throw Error(ErrorCode::unavailable, "the host is shutting down");
-      if (until.expired()) throw Error(ErrorCode::timed_out, "a warm-up job did not end");
-      wait(earlier(until, next_deadline()));
-      take_commands(false);
-      expire_jobs();
-    }
-    dirty_.clear();  // there is no snapshot to go back to yet; what a hello program leaves is nobody's secret
-  }
-  // The guest beats when its loop is idle: what it prepares for the next job is then part of the snapshot too.
-  if (heartbeat_) {
-    heartbeat_->restart(Clock::now());
-    for (const auto until = Deadline::in(2 * beat_interval);
-         !heartbeat_->last_beat() && !until.expired() && !stopping_;) {
-      wait(until);
-    }
-  }
-  log().information("%s: tools are in memory after %s", name(), seconds_text(Clock::now() - begun));
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
 // The machine itself.
 
 void Machine::recover(const std::string& why, bool line_is_broken) {
@@ -646,6 +387,7 @@ void Machine::revert_now() {
 Deadline Machine::next_deadline() const {
   auto deadline = Deadline::in(1h);
   for (const auto& [id, job] : jobs_) deadline = earlier(deadline, job.deadline);
+  if (!deferred_.empty()) deadline = earlier(deadline, Deadline::at(retry_deferred_));
   if (heartbeat_) deadline = earlier(deadline, Deadline::at(heartbeat_->overdue_at()));
   if (health_asked_) deadline = earlier(deadline, health_asked_->deadline);
   return deadline;
@@ -664,7 +406,7 @@ bool Machine::poll(const Deadline& deadline, int data) {
   if (heartbeat_) heartbeat_->tick(Clock::now());
   auto until = deadline;
   if (heartbeat_) until = earlier(until, Deadline::at(heartbeat_->due()));
-  pollfd fds[3] = {{wake_fd_.get(), POLLIN, 0}, {-1, POLLIN, 0}, {data, POLLIN, 0}};
+  pollfd fds[3] = {{wake_fd_->get(), POLLIN, 0}, {-1, POLLIN, 0}, {data, POLLIN, 0}};
   if (heartbeat_) fds[1].fd = heartbeat_->fd();
   if (data >= 0 && session_->wants_to_write()) fds[2].events |= POLLOUT;
   if (::poll(fds, 3, until.poll_timeout()) < 0 && errno != EINTR) {
@@ -672,7 +414,7 @@ bool Machine::poll(const Deadline& deadline, int data) {
   }
   if (fds[0].revents != 0) {
     std::uint64_t count;
-    (void)!::read(wake_fd_.get(), &count, sizeof count);
+    (void)!::read(wake_fd_->get(), &count, sizeof count);
   }
   if (heartbeat_ && fds[1].revents != 0) {
     heartbeat_->on_readable(Clock::now());
@@ -682,9 +424,8 @@ bool Machine::poll(const Deadline& deadline, int data) {
   return fds[2].revents != 0;
 }
 
-void Machine::wake() {
-  const std::uint64_t one = 1;
-  (void)!::write(wake_fd_.get(), &one, sizeof one);
+void Machine::wake() const {
+  wake_up(*wake_fd_);
 }
 
 void Machine::take_commands(bool serving) {

@@ -34,7 +34,9 @@ struct MachineStatus {
   State state = State::absent;
   std::chrono::duration<double> since{};  ///< how long it has been in that state
   std::string hypervisor, transport, guest;
-  std::size_t waiting = 0;  ///< requests in line
+  std::size_t waiting = 0;    ///< requests in line
+  std::uint32_t running = 0;  ///< jobs on it, also those that are being cleaned up after
+  std::uint32_t slots = 0;    ///< jobs that it takes at one time
   std::uint64_t jobs = 0, faults = 0, reverts = 0;
   std::optional<std::chrono::duration<double>> heartbeat_age;
   std::string problem;  ///< why it is not ready; empty when all is well
@@ -52,9 +54,10 @@ struct NamedTransport {
   std::unique_ptr<Transport> transport;
 };
 
-/// One configured virtual machine: a thread that brings it up, runs jobs on it one by one, watches its heartbeat, and
-/// puts it back to its snapshot after a fault. Owned by the host; run(), status(), revert() and health() may be called
-/// by any thread.
+/// One configured virtual machine: a thread that brings it up, runs as many jobs on it at one time as it has slots,
+/// watches its heartbeat, and puts it back to its snapshot after a fault. First come, first served. One job's fault
+/// never takes another's job away: the machine admits no new one, lets the others end, and only then goes back. Owned
+/// by the host; run(), submit(), status(), revert() and health() may be called by any thread.
 class Machine {
  public:
   struct Parts {
@@ -67,6 +70,9 @@ class Machine {
     std::chrono::milliseconds queue_timeout{10'000};
     std::vector<std::string> tools;  ///< what to ask the guest for
     std::vector<Job> warm_up;        ///< run once before the first snapshot
+    /// How long a transport that did not work is tried after the others when the machine is reverted. A new life begins
+    /// with the preferred one in any case.
+    std::chrono::milliseconds transport_rest{10'000};
   };
 
   Machine(config::MachineConfiguration configuration, Parts parts, Options options);
@@ -78,7 +84,8 @@ class Machine {
   void start();
 
   /// Waits for a slot and runs the job, whose limits are all filled in. Blocks the calling thread; bounded by the
-  /// queue's time-out plus the job's wall limit plus 2 s.
+  /// queue's time-out, the job's wall limit and 2 s; for one that brings or takes back files, up to twice the wall
+  /// limit more, as the line needs it.
   Outcome run(Job job);
 
   /// Puts the job in line and comes back at once, for a client that wants to hear of it meanwhile: see
@@ -106,6 +113,18 @@ class Machine {
     Deadline deadline;                     // when the guest must have answered, then: must have cleaned up
     bool ended = false;
     JobAftermath aftermath{};
+    bool input_whole = false;            // all that the client adds was handed on
+    std::optional<Deadline> patience{};  // how long it may be deferred, once it was
+  };
+  /// A job whose turn it is. One that found the guest's slots taken by others has waited before.
+  struct Candidate {
+    std::shared_ptr<Execution> execution;
+    std::optional<Deadline> patience{};
+  };
+  /// What is known of a transport.
+  struct Way {
+    Clock::time_point rests_until{};  // it did not work: the others come first
+    bool said = false;                // in the log that it does not work
   };
   struct RevertCommand {
     std::promise<void> done;
@@ -128,18 +147,33 @@ class Machine {
 
   // Conversations.
   void converse(const Deadline& deadline, bool guest_is_up);
+  std::vector<std::size_t> ways_in_order() const;
+  std::string try_way(std::size_t way, const Deadline& deadline, bool guest_is_up);
+  std::string say_hello(const Deadline& deadline, bool guest_is_up);
   bool await_welcome(const Deadline& deadline, bool guest_is_up);
-  void open_transport(NamedTransport& transport);
+  void note_ways(std::size_t chosen, const std::map<std::size_t, std::string>& problems);
+  std::uint32_t wanted_slots() const;
+  bool beat_seen() const { return heartbeat_ && heartbeat_->last_beat(); }
 
   // Jobs.
   void begin_jobs();
-  void begin(std::shared_ptr<Execution> execution, const Job& job);
+  Candidate next_candidate();
+  Current& begin(std::shared_ptr<Execution> execution, const Job& job);
+  void heed_clients();
+  bool hand_on_input(std::uint32_t id, Current& job);
   void pump();
   void handle(const Session::Event& event);
-  void on_ended(const Session::Ended& ended);
-  void on_cleaned(const Session::Cleaned& cleaned);
-  void on_refused(const Session::Refused& refused);
+  void on(const Session::Welcomed& welcomed);
+  void on(const Session::Ponged& ponged);
+  void on(const Session::Printed& printed);
+  void on(const Session::StepEnded& step);
+  void on(const Session::Ended& ended);
+  void on(const Session::Cleaned& cleaned);
+  void on(const Session::Refused& refused);
+  void on(const Session::Faulted& faulted);
+  bool defer(std::uint32_t id);
   void expire_jobs();
+  void show_running();
   void settle(std::uint32_t id, const JobAftermath& aftermath);
   void lose_jobs(const std::string& why);
   void warm_up();
@@ -155,7 +189,7 @@ class Machine {
   void wait_without_session(const Deadline& deadline);
   bool poll(const Deadline& deadline, int data);
   Deadline next_deadline() const;
-  void wake();
+  void wake() const;
   void take_commands(bool serving);
   void answer_health();
   void fail_health(const std::string& why);
@@ -169,7 +203,7 @@ class Machine {
   Parts parts_;
   const Options options_;
   const HypervisorAbilities abilities_;
-  UniqueFd wake_fd_;
+  const std::shared_ptr<const UniqueFd> wake_fd_;  // shared with executions, whose clients may outlive this machine
   JobQueue queue_;
   std::optional<HeartbeatMonitor> heartbeat_;
   std::atomic<bool> stopping_{false};
@@ -177,9 +211,11 @@ class Machine {
 
   // The machine's thread only.
   std::unique_ptr<Session> session_;
-  std::string session_name_;        // of the transport that session_ uses, or used last
-  std::vector<std::size_t> order_;  // in which transports are tried
+  std::string session_name_;  // of the transport that session_ uses, or used last
+  std::vector<Way> ways_;     // by index of the transport
   std::map<std::uint32_t, Current> jobs_;
+  std::deque<Candidate> deferred_;  // before those in the queue
+  Clock::time_point retry_deferred_{};
   std::uint32_t next_job_ = 1;
   std::uint32_t slots_ = 1;
   std::optional<Clock::time_point> serving_since_;  // of this life

@@ -12,8 +12,9 @@ bool is_fault(const JobAftermath& aftermath) {
     case Limit::cpu:
     case Limit::memory:
     case Limit::output:
-    case Limit::cancelled:
       return true;
+    case Limit::cancelled:
+      return !aftermath.unwanted;
     case Limit::none:
     case Limit::processes:
     case Limit::file_size:

@@ -13,13 +13,15 @@ namespace pbotvm::machine {
 /// How a job left its machine.
 struct JobAftermath {
   Limit limit = Limit::none;    ///< what ended it
+  bool unwanted = false;        ///< its own client had it cancelled
   bool proven_clean = false;    ///< the guest proved that nothing is left
   std::string doubt;            ///< why not
   bool protocol_fault = false;  ///< the guest said what it must not, or nothing in time
 };
 
 /// Whether the job was a fault: a time-out, a job that had to be killed, a protocol fault. A job that only met a bound
-/// and went on (processes, file size) is none.
+/// and went on (processes, file size) is none. Nor is one that its own client cancelled and that the guest proved to be
+/// gone: that is a wish which was fulfilled, and a client who changes his mind must not cost the others a revert.
 bool is_fault(const JobAftermath& aftermath);
 
 /// Whether the machine must go back to its snapshot before it takes another job.

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -18,6 +22,7 @@ class Session {
  public:
   struct Welcomed {
     protocol::Welcome welcome;
+    bool tools_known = true;  ///< false: the guest's dialect cannot tell, `welcome.tools` says nothing
   };
   struct Ponged {
     std::string payload;
@@ -36,7 +41,8 @@ class Session {
   struct Ended {
     std::uint32_t job;
     Result result;
-    std::string error;  ///< not empty: the guest could not run it
+    std::string error;                 ///< not empty: the guest could not run it
+    std::optional<std::string> reply;  ///< the whole reply, of a guest that words it itself; `result` is empty then
   };
   /// Nothing more will come of this job.
   struct Cleaned {
@@ -48,7 +54,13 @@ class Session {
     std::uint32_t job;
     protocol::Refusal refusal;
   };
-  using Event = std::variant<Welcomed, Ponged, Printed, StepEnded, Ended, Cleaned, Refused>;
+  /// The guest said of this job what it must not: nothing more is taken of it. The conversation goes on for the others.
+  struct Faulted {
+    std::uint32_t job;
+    std::string why;
+    Result printed;  ///< until then
+  };
+  using Event = std::variant<Welcomed, Ponged, Printed, StepEnded, Ended, Cleaned, Refused, Faulted>;
 
   /// What the host asks of a guest when it opens a conversation.
   struct Opening {
@@ -71,12 +83,16 @@ class Session {
   virtual void hello(const Opening& opening) = 0;
   /// The same again, for a guest that was not listening yet.
   virtual void repeat_hello() = 0;
+  /// How long a guest that is known to be up may take to answer a hello.
+  virtual std::chrono::milliseconds patience() const { return std::chrono::seconds(1); }
 
   virtual void ping(std::string payload) = 0;
   virtual void start_job(std::uint32_t id, const Job& job, const JobOptions& options) = 0;
   /// More of a running job's input; nothing is lost, and nothing happens for one that has ended.
   virtual void add_input(std::uint32_t id, std::string_view bytes) = 0;
   virtual void end_input(std::uint32_t id) = 0;
+  /// Bytes of a job's input that the guest has not let through yet: whoever adds more waits while they are many.
+  virtual std::size_t input_waiting(std::uint32_t /*id*/) const { return 0; }
   virtual void cancel(std::uint32_t id) = 0;
 
   /// What a job has printed until now, taken out: for one whose end will not come.

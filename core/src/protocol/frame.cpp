@@ -38,25 +38,9 @@ Number get(const char* from) {
   return value;
 }
 
-std::uint32_t checksum(const char* data, std::size_t size) {
-  return static_cast<std::uint32_t>(
-      crc32(crc32(0, nullptr, 0), reinterpret_cast<const Bytef*>(data), static_cast<uInt>(size)));
-}
-
-void append(std::string& to, FrameType type, bool more, std::uint32_t job, std::uint64_t nonce,
-            std::string_view payload) {
-  char header[header_size];
-  std::memcpy(header, frame_magic.data(), frame_magic.size());
-  header[at_version] = static_cast<char>(frame_version);
-  header[at_type] = static_cast<char>(type);
-  put<std::uint16_t>(header + at_flags, more ? flag_more : 0);
-  put(header + at_job, job);
-  put(header + at_length, static_cast<std::uint32_t>(payload.size()));
-  put(header + at_nonce, nonce);
-  put(header + at_header_sum, checksum(header, at_header_sum));
-  put(header + at_payload_sum, checksum(payload.data(), payload.size()));
-  to.append(header, header_size);
-  to.append(payload);
+std::uint32_t checksum(const char* data, std::size_t size, std::uint32_t before = 0) {
+  if (size == 0) return before;  // zlib takes no address for "anew"
+  return static_cast<std::uint32_t>(crc32(before, reinterpret_cast<const Bytef*>(data), static_cast<uInt>(size)));
 }
 
 // Whether 32 bytes that begin with the magic are a header of ours.
@@ -78,14 +62,31 @@ std::size_t find_magic(std::string_view bytes) {
 }  // namespace
 
 void append_frame(std::string& to, const Frame& frame) {
-  append(to, frame.type, frame.more, frame.job, frame.nonce, frame.payload);
+  append_frame(to, frame.type, frame.more, frame.job, frame.nonce, {}, frame.payload);
+}
+
+void append_frame(std::string& to, FrameType type, bool more, std::uint32_t job, std::uint64_t nonce,
+                  std::string_view head, std::string_view body) {
+  char header[header_size];
+  std::memcpy(header, frame_magic.data(), frame_magic.size());
+  header[at_version] = static_cast<char>(frame_version);
+  header[at_type] = static_cast<char>(type);
+  put<std::uint16_t>(header + at_flags, more ? flag_more : 0);
+  put(header + at_job, job);
+  put(header + at_length, static_cast<std::uint32_t>(head.size() + body.size()));
+  put(header + at_nonce, nonce);
+  put(header + at_header_sum, checksum(header, at_header_sum));
+  put(header + at_payload_sum, checksum(body.data(), body.size(), checksum(head.data(), head.size())));
+  to.append(header, header_size);
+  to.append(head);
+  to.append(body);
 }
 
 void append_message(std::string& to, FrameType type, std::uint32_t job, std::uint64_t nonce, std::string_view message) {
   do {
     const auto piece = message.substr(0, max_payload);
     message.remove_prefix(piece.size());
-    append(to, type, !message.empty(), job, nonce, piece);
+    append_frame(to, type, !message.empty(), job, nonce, {}, piece);
   } while (!message.empty());
 }
 

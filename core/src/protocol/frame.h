@@ -49,6 +49,10 @@ struct Frame {
 /// Appends the encoded frame to `to`. The payload's size is the caller's to keep: see append_message for longer ones.
 void append_frame(std::string& to, const Frame& frame);
 
+/// The same without a Frame to be filled: the payload is `head` and then `body`.
+void append_frame(std::string& to, FrameType type, bool more, std::uint32_t job, std::uint64_t nonce,
+                  std::string_view head, std::string_view body);
+
 /// Appends `message` as one frame, or several with `more` set on all but the last.
 void append_message(std::string& to, FrameType type, std::uint32_t job, std::uint64_t nonce, std::string_view message);
 

@@ -15,11 +15,10 @@ using std::chrono::milliseconds;
 
 // Bounds of what a message may hold, beside those of the header.
 constexpr std::size_t max_depth = 8;
-constexpr std::size_t max_values = 100'000;           // of one message, so that a text cannot grow to much more memory
-constexpr std::size_t max_small_message = 64 * 1024;  // of every message but a job
-constexpr std::size_t max_text = 16 * 1024;           // of a text that is meant for people
-constexpr std::size_t max_name = 255;                 // of one part of a path, and of a program
-constexpr std::size_t max_path = 4095;                // as Linux bounds them
+constexpr std::size_t max_values = 100'000;  // of one message, so that a text cannot grow to much more memory
+constexpr std::size_t max_text = 16 * 1024;  // of a text that is meant for people
+constexpr std::size_t max_name = 255;        // of one part of a path, and of a program
+constexpr std::size_t max_path = 4095;       // as Linux bounds them
 constexpr std::size_t max_patterns = 64;
 constexpr std::size_t max_left_behind = 64;
 constexpr std::size_t max_arguments = 4096;
@@ -588,9 +587,13 @@ std::uint32_t decode_credit(std::string_view payload) {
 }
 
 std::optional<std::string> MessageAssembler::add(std::string_view payload, bool more) {
-  if (pending_.size() + payload.size() > max_message) {
+  if (more && payload.empty()) {
     reset();
-    fail("message", "longer than " + std::to_string(max_message) + " bytes");
+    fail("message", "an empty frame that is not its last");
+  }
+  if (pending_.size() + payload.size() > limit_) {
+    reset();
+    fail("message", "longer than " + std::to_string(limit_) + " bytes");
   }
   pending_.append(payload);
   if (more) return std::nullopt;

@@ -14,7 +14,8 @@
 
 namespace pbotvm::protocol {
 
-inline constexpr std::size_t max_message = 4 * 1024 * 1024;  ///< bytes of one JSON message, all its frames together
+inline constexpr std::size_t max_message = 4 * 1024 * 1024;  ///< bytes of a job or of what was collected, all frames
+inline constexpr std::size_t max_small_message = 64 * 1024;  ///< bytes of every other JSON message
 inline constexpr std::size_t max_job_files = 256;            ///< files of one job
 inline constexpr std::size_t max_file_bytes = 16u << 20;     ///< content of all files of one job
 inline constexpr std::size_t max_steps = 16;                 ///< steps of one job
@@ -58,7 +59,7 @@ struct Clean {
 };
 
 struct Refusal {
-  std::string code;  ///< "busy", "bad-message", "bad-job", "cannot-start", "version"
+  std::string code;  ///< "busy", "bad-message", "bad-job"
   std::string text;
 };
 
@@ -117,14 +118,18 @@ FilePiece decode_file_piece(std::string_view payload);
 std::string encode_credit(std::uint32_t bytes);
 std::uint32_t decode_credit(std::string_view payload);
 
-/// Joins the frames of one message type: give it every payload, get the message when it is whole. Bounded by
-/// max_message.
+/// Joins the frames of one message type: give it every payload, get the message when it is whole. Bounded by `limit`,
+/// bytes.
 class MessageAssembler {
  public:
-  std::optional<std::string> add(std::string_view payload, bool more);  // throws MessageError when it grows too long
+  explicit MessageAssembler(std::size_t limit = max_message) : limit_(limit) {}
+
+  /// Throws MessageError when the message grows too long, and for a frame that says nothing but that more comes.
+  std::optional<std::string> add(std::string_view payload, bool more);
   void reset() { pending_.clear(); }
 
  private:
+  std::size_t limit_;
   std::string pending_;
 };
 

@@ -336,8 +336,10 @@ std::string output_of(const Result& result, std::uint32_t step) {
   return text + out;
 }
 
-std::string limit_text(const Result& result) {
-  switch (result.limit) {
+namespace {
+
+std::string text_of_limit(Limit limit, const Result& result) {
+  switch (limit) {
     case Limit::none:
       return {};
     case Limit::wall:
@@ -355,6 +357,32 @@ std::string limit_text(const Result& result) {
       return "[Killed]";
   }
   return {};
+}
+
+bool met(const Result& result, Limit limit) {
+  return result.limit == limit || std::any_of(result.steps.begin(), result.steps.end(),
+                                              [limit](const StepResult& step) { return step.limit == limit; });
+}
+
+// Whether no limit ended anything: a job goes on after a fork that was refused.
+bool went_on(const Result& result) {
+  const auto harmless = [](Limit limit) { return limit == Limit::none || limit == Limit::processes; };
+  return harmless(result.limit) && std::all_of(result.steps.begin(), result.steps.end(),
+                                               [&](const StepResult& step) { return harmless(step.limit); });
+}
+
+}  // namespace
+
+std::string limit_text(const Result& result) {
+  // What a job can meet and go on comes before what ends it.
+  constexpr Limit order[] = {Limit::processes, Limit::file_size, Limit::memory,   Limit::output,
+                             Limit::wall,      Limit::cpu,       Limit::cancelled};
+  std::string text;
+  for (const Limit limit : order) {
+    if (!met(result, limit) || (limit == Limit::cpu && met(result, Limit::wall))) continue;
+    text += (text.empty() ? "" : " ") + text_of_limit(limit, result);
+  }
+  return text;
 }
 
 namespace {
@@ -401,13 +429,12 @@ std::string program_text(const Request& request, const Result& result) {
   const StepResult* step = find_step(result, last);
   std::string text = output_of(result, last);
   if (step != nullptr && !step->error.empty()) append_remark(text, step->error);
-  const bool went_on = result.limit == Limit::none || result.limit == Limit::processes;
   const bool started = step == nullptr || step->error.empty();
-  if (went_on && started) {
+  if (went_on(result) && started) {
     const int status = exit_status(step);
     if (nothing_in(text)) {
       text.clear();
-      const bool says_more = result.limit == Limit::processes && status == 0;
+      const bool says_more = met(result, Limit::processes) && status == 0;
       if (!request.factoid && !says_more) text = silent_end(status);
     } else if (status != 0) {
       append_remark(text, "[Exit " + std::to_string(status) + "]");
@@ -431,8 +458,7 @@ std::string failure_reply(const Result& result, std::string_view messages) {
   const StepResult* step = find_step(result, last_step(result));
   std::string text(messages);
   if (step != nullptr && !step->error.empty()) append_remark(text, step->error);
-  if (nothing_in(text) && (result.limit == Limit::none || result.limit == Limit::processes))
-    text = silent_end(exit_status(step));
+  if (nothing_in(text) && went_on(result)) text = silent_end(exit_status(step));
   append_remark(text, limit_text(result));
   return printable(text);
 }

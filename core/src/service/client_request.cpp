@@ -2,9 +2,12 @@
 #include "service/client_request.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <nlohmann/json.hpp>
+
+#include "service/client_files.h"
+#include "service/client_json.h"
+#include "service/utf8.h"
 
 namespace pbotvm::service {
 
@@ -12,11 +15,22 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int max_depth = 16;  // nested values in a request; it needs one
+constexpr std::string_view blanks = " \t\n";
 
 std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
   return text;
+}
+
+// `-lang sh` would become code of the default language, whose compiler's complaint helps nobody.
+void refuse_blank_for_equals(std::string_view code) {
+  for (const std::string_view option : {"-lang", "-vm"}) {
+    if (!code.starts_with(option)) continue;
+    const auto rest = code.substr(option.size());
+    if (rest.empty() || blanks.find(rest.front()) != std::string_view::npos) {
+      throw RequestError("Invalid request: write " + std::string(option) + "=NAME, with '=' and without blanks.");
+    }
+  }
 }
 
 // -lang= and -vm= in front of the code, in any order, repeated; the last one of each wins.
@@ -33,67 +47,36 @@ void take_options(ClientRequest& request) {
       }
     }
     if (target == nullptr) break;
-    const auto end = std::min(request.code.find_first_of(" \t\n", start), request.code.size());
+    const auto end = std::min(request.code.find_first_of(blanks, start), request.code.size());
     *target = lower(request.code.substr(start, end - start));
-    const auto next = std::min(request.code.find_first_not_of(" \t\n", end), request.code.size());
-    at = next;
+    at = std::min(request.code.find_first_not_of(blanks, end), request.code.size());
   }
   request.code.erase(0, at);
+  refuse_blank_for_equals(request.code);
 }
 
-// Only the object's own keys are kept: what stands inside their values is nobody's, and must not cost memory.
-json parse_json(std::string_view line) {
-  bool too_deep = false;
-  const auto bounded = [&too_deep](int depth, json::parse_event_t, json&) {
-    too_deep = too_deep || depth > max_depth;
-    return depth <= 1;
-  };
-  try {
-    auto value = json::parse(line, bounded);
-    if (too_deep) throw RequestError("Invalid request: its JSON is nested too deeply.");
-    return value;
-  } catch (const json::out_of_range&) {
-    throw RequestError("Invalid request: its JSON holds a number that is too large.");
-  } catch (const json::parse_error& e) {
-    throw RequestError(
-        "Invalid request: a line that begins with '{' must be a JSON object; this one is broken at byte " +
-        std::to_string(e.byte) + ". Put code that begins with '{' into the object's key \"code\".");
+ReplyForm form_of(const json& object) {
+  const auto form = text_of(object, "reply");
+  if (form.empty() || form == "text") return ReplyForm::text;
+  if (form == "json") return ReplyForm::json;
+  throw RequestError("Invalid request: the key \"reply\" must be \"text\" or \"json\".");
+}
+
+void check_form(const ClientRequest& request) {
+  if (request.reply == ReplyForm::json) return;
+  const char* key = request.streams_input ? "stdin-stream" : !request.outputs.empty() ? "outputs" : nullptr;
+  if (key != nullptr) {
+    throw RequestError(std::string("Invalid request: the key \"") + key +
+                       "\" needs \"reply\":\"json\" beside it; a reply of text has no place for that.");
   }
 }
 
-std::string text_of(const json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end() || found->is_null()) return {};
-  if (!found->is_string()) {
-    throw RequestError(std::string("Invalid request: the key \"") + key + "\" must be a string, not " +
-                       (found->is_array() ? "an " : "a ") + found->type_name() + ".");
-  }
-  return found->get<std::string>();
-}
-
-// PBot sends it as whatever Perl calls true.
-bool flag_of(const json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end() || found->is_null()) return false;
-  if (found->is_boolean()) return found->get<bool>();
-  if (found->is_number_integer()) return found->get<std::int64_t>() != 0;
-  if (found->is_string()) return !found->get<std::string>().empty() && found->get<std::string>() != "0";
-  throw RequestError(std::string("Invalid request: the key \"") + key + "\" must be true or false.");
-}
-
-ClientRequest from_json(std::string_view line) {
-  const json object = parse_json(line);
+ClientRequest from_object(const json& object, ReplyForm form) {
   if (!object.contains("code")) {
     throw RequestError("Invalid request: the JSON object has no key \"code\", which holds the code to run.");
   }
-  if (const auto form = text_of(object, "reply"); !form.empty() && form != "text") {
-    throw RequestError(
-        "Invalid request: the key \"reply\" must be \"text\"; no other form is available in this version.");
-  }
-  if (!text_of(object, "persist-key").empty()) {
-    throw RequestError("Invalid request: the key \"persist-key\" is not available in this version; leave it out.");
-  }
   ClientRequest request;
+  request.reply = form;
   request.code = text_of(object, "code");
   request.language = lower(text_of(object, "lang"));
   request.machine = lower(text_of(object, "vm"));
@@ -102,61 +85,60 @@ ClientRequest from_json(std::string_view line) {
   request.arguments = text_of(object, "arguments");
   request.input = text_of(object, "stdin");
   request.factoid = flag_of(object, "factoid");
+  request.files = files_of(object);
+  request.outputs = outputs_of(object);
+  request.persist_key = persist_key_of(object);
+  request.streams_input = boolean_of(object, "stdin-stream");
+  check_form(request);
+  take_options(request);
   return request;
 }
 
-}  // namespace
-
-std::size_t find_invalid_utf8(std::string_view text) {
-  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const unsigned first = byte(at);
-    std::size_t length = 1;
-    unsigned low = 0x80, high = 0xBF;  // bounds of the second byte: RFC 3629, section 4
-    if (first < 0x80) {
-      ++at;
-      continue;
-    } else if (first >= 0xC2 && first <= 0xDF) {
-      length = 2;
-    } else if (first >= 0xE0 && first <= 0xEF) {
-      length = 3;
-      if (first == 0xE0) low = 0xA0;
-      if (first == 0xED) high = 0x9F;
-    } else if (first >= 0xF0 && first <= 0xF4) {
-      length = 4;
-      if (first == 0xF0) low = 0x90;
-      if (first == 0xF4) high = 0x8F;
-    } else {
-      return at;
-    }
-    if (at + length > text.size()) return at;
-    for (std::size_t i = 1; i < length; ++i) {
-      if (byte(at + i) < low || byte(at + i) > high) return at;
-      low = 0x80;
-      high = 0xBF;
-    }
-    at += length;
-  }
-  return std::string_view::npos;
-}
-
-ClientRequest parse_client_line(std::string_view line) {
+void check_line(std::string_view line) {
   if (line.size() > max_line) {
     throw RequestError("Invalid request: the line is longer than 1 MiB; send less, or in pieces.");
   }
   if (const auto at = find_invalid_utf8(line); at != std::string_view::npos) {
     throw RequestError("Invalid request: byte " + std::to_string(at + 1) + " is not valid UTF-8; send text as UTF-8.");
   }
+}
+
+}  // namespace
+
+ClientRequest parse_client_line(std::string_view line) {
+  check_line(line);
   while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
-  ClientRequest request;
-  if (line.starts_with('{')) {
-    request = from_json(line);
-  } else {
+  if (!line.starts_with('{')) {
+    ClientRequest request;
     request.code = line;
+    take_options(request);
+    return request;
   }
-  take_options(request);
-  return request;
+  const json object = parse_client_object(line, {"files", "outputs"});
+  const ReplyForm form = form_of(object);
+  try {
+    return from_object(object, form);
+  } catch (const RequestError& e) {
+    throw RequestError(e.what(), form);
+  }
+}
+
+ClientWord parse_client_word(std::string_view line, bool streams_input) {
+  try {
+    check_line(line);
+    const json object = parse_client_object(line);
+    ClientWord word;
+    bool given = false;
+    word.input = bytes_of(object, "stdin", "stdin-base64", given);
+    word.input_end = boolean_of(object, "stdin-end");
+    word.cancel = boolean_of(object, "cancel");
+    if (!streams_input && (given || word.input_end)) {
+      throw RequestError("Invalid request: input follows a request without \"stdin-stream\":true.");
+    }
+    return word;
+  } catch (const RequestError& e) {
+    throw RequestError(e.what(), ReplyForm::json);
+  }
 }
 
 }  // namespace pbotvm::service

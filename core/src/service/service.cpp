@@ -6,19 +6,33 @@
 
 #include <algorithm>
 #include <chrono>
+#include <stop_token>
 #include <utility>
 
 #include "pbotvm/reply_text.h"
+#include "service/client_files.h"
 
 namespace pbotvm::service {
 
 namespace {
 
 constexpr std::uint32_t default_open_files = 256;
-constexpr std::chrono::seconds warm_up_wall{60};  // the first run of a compiler reads it from the disk
+constexpr std::chrono::seconds warm_up_wall{60};         // the first run of a compiler reads it from the disk
+constexpr std::chrono::minutes progress_patience{10};    // only how often the wait is taken up again
+constexpr std::size_t most_left_behind = 64;             // as docs/protocol.md bounds them
+constexpr const char* persistent_directory = "persist";  // below STATE, the host's working directory
 
 Poco::Logger& log() {
   return Poco::Logger::get("service");
+}
+
+// Ends a request early: its last event.
+struct Refused {
+  Failed event;
+};
+
+[[noreturn]] void refuse(const std::string& code, const std::string& text) {
+  throw Refused{failure(code, text)};
 }
 
 // What the guest would refuse, found before anybody waits for it; empty when all is well.
@@ -38,6 +52,12 @@ std::string printed_text(const Result& result) {
   return printable(text);
 }
 
+// White space at a reply's end is never a client's.
+std::string without_end(std::string text) {
+  text.erase(text.find_last_not_of(" \t\r\n") + 1);
+  return text;
+}
+
 template <typename Number>
 void lower_to(Number& value, Number bound) {
   value = value == Number{} ? bound : std::min(value, bound);
@@ -48,7 +68,83 @@ Plan plan_of(plugin::PatientGuard& guard, const CatalogueEntry& entry, const Req
                     [language = entry.language.get(), request] { return language->plan(request); });
 }
 
+Request request_of(const ClientRequest& client, const std::string& language) {
+  Request request;
+  request.language = language;
+  request.code = client.code;
+  request.input = client.input;
+  request.arguments = client.arguments;
+  request.nick = client.nick;
+  request.channel = client.channel;
+  request.factoid = client.factoid;
+  return request;
+}
+
+// What a language's plug-in does wrong ends the request with its name.
+template <typename Function>
+auto of_language(const std::string& name, Function function) {
+  try {
+    return function();
+  } catch (const std::exception& e) {
+    log().error("language %s: %s", name, std::string(e.what()));
+    refuse("language-failed", "Language '" + name + "' failed: " + printable(e.what()));
+  }
+}
+
+// A client's file may stand nowhere where the language has one.
+void add_client_files(const ClientRequest& client, const std::string& language, Job& job) {
+  for (const auto& file : client.files) {
+    const auto same = [&file](const JobFile& own) { return own.path == file.path; };
+    if (std::any_of(job.files.begin(), job.files.end(), same)) {
+      refuse("bad-request", "Invalid request: the file '" + printable(file.path) +
+                                "' has the name of the file that language '" + language +
+                                "' makes of the code; give it another one.");
+    }
+  }
+  job.files.insert(job.files.end(), client.files.begin(), client.files.end());
+}
+
+bool is_below(const std::string& path, const std::string& directory) {
+  return path == directory || (path.starts_with(directory) && path[directory.size()] == '/');
+}
+
+// What of the files below the key did not come back, or may not have; empty when all did. Half of them must never
+// replace what is kept.
+std::string missing_of(const std::vector<LeftBehind>& left_behind, const std::string& key, bool others_wanted) {
+  if (left_behind.size() >= most_left_behind) return "too many files could not be taken back";
+  for (const auto& left : left_behind) {
+    // A search that was given up may have missed any file; guests name a place above the key then, or say so.
+    const bool search = left.path == "." || left.path == "..." || left.why.starts_with("not searched");
+    if (!others_wanted || search || is_below(left.path, key)) return "'" + left.path + "': " + left.why;
+  }
+  return {};
+}
+
+std::string seconds_text(std::chrono::milliseconds duration) {
+  std::string text = std::to_string(duration.count() / 1000);
+  if (duration.count() % 1000 != 0) text += "." + std::to_string(duration.count() % 1000 + 1000).substr(1);
+  return text + " s";
+}
+
+class TextAudience : public Audience {
+ public:
+  bool wants_progress() const override { return false; }
+  void take(const Event& event) override {
+    if (const auto* text = reply_text_of(event)) text_ = *text;
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
 }  // namespace
+
+const std::string* reply_text_of(const Event& event) {
+  if (const auto* ended = std::get_if<Ended>(&event)) return &ended->reply;
+  if (const auto* failed = std::get_if<Failed>(&event)) return &failed->reply;
+  return nullptr;
+}
 
 void fill_limits(const config::Configuration& configuration, Limits& limits) {
   lower_to(limits.wall, configuration.timeout);
@@ -62,7 +158,11 @@ void fill_limits(const config::Configuration& configuration, Limits& limits) {
 
 Service::Service(const config::Configuration& configuration, const Catalogue& catalogue,
                  const std::vector<std::unique_ptr<machine::Machine>>& machines, plugin::PatientGuard& guard)
-    : configuration_(configuration), catalogue_(catalogue), machines_(machines), guard_(guard) {}
+    : configuration_(configuration),
+      catalogue_(catalogue),
+      machines_(machines),
+      guard_(guard),
+      persistent_(persistent_directory, {configuration.persist_limit, configuration.persist_keys}) {}
 
 machine::Machine* Service::find_machine(const std::string& name) const {
   const std::string& wanted = name.empty() ? configuration_.default_machine : name;
@@ -70,6 +170,12 @@ machine::Machine* Service::find_machine(const std::string& name) const {
     if (Poco::icompare(machine->name(), wanted) == 0) return machine.get();
   }
   return nullptr;
+}
+
+bool Service::speaks_frames(const machine::Machine& machine) const {
+  return std::none_of(configuration_.machines.begin(), configuration_.machines.end(), [&](const auto& configured) {
+    return configured.settings.name == machine.name() && configured.protocol != config::Dialect::frames;
+  });
 }
 
 std::string Service::unknown_machine_text(const std::string& name) const {
@@ -81,70 +187,240 @@ std::string Service::unknown_machine_text(const std::string& name) const {
   return text;
 }
 
-std::string Service::run(const ClientRequest& client) {
+std::string Service::run(const ClientRequest& request) {
+  TextAudience audience;
+  RequestControl control;
+  run(request, audience, control);
+  return audience.text();
+}
+
+void Service::run(const ClientRequest& request, Audience& audience, RequestControl& control) {
   ++requests_;
+  Event last;
+  try {
+    last = answer(request, audience, control);
+  } catch (const Refused& refused) {
+    last = refused.event;
+  } catch (const RequestError& e) {
+    last = failure("bad-request", e.what());
+  } catch (const std::exception& e) {
+    log().error("a request failed: %s", std::string(e.what()));
+    last = failure("host-failed", "The host failed to serve this request; its log says why.");
+  }
+  control.detach();
+  audience.take(last);
+}
+
+Event Service::answer(const ClientRequest& client, Audience& audience, RequestControl& control) {
   const std::string name = client.language.empty() ? configuration_.language : client.language;
   const auto* entry = catalogue_.find(name);
   if (entry == nullptr) {
     log().information("refused: unknown language '%s'", name);
-    return catalogue_.unknown_language_text(name);
+    refuse("unknown-language", catalogue_.unknown_language_text(name));
   }
   auto* machine = find_machine(client.machine);
   if (machine == nullptr) {
     log().information("refused: unknown machine '%s'", client.machine);
-    return unknown_machine_text(client.machine);
+    refuse("unknown-machine", unknown_machine_text(client.machine));
   }
+  Run run{client, audience, control, *entry, *machine, request_of(client, name), {}};
+  auto plan = of_language(name, [&] { return plan_of(guard_, *entry, run.request); });
+  if (auto* reply = std::get_if<ImmediateReply>(&plan)) {
+    log().information("language=%s answered without a job", name);
+    return Ended{without_end(std::move(reply->text))};
+  }
+  return run_job(run, std::move(std::get<Job>(plan)));
+}
 
-  Request request;
-  request.language = name;
-  request.code = client.code;
-  request.input = client.input;
-  request.arguments = client.arguments;
-  request.nick = client.nick;
-  request.channel = client.channel;
-  request.factoid = client.factoid;
-  try {
-    auto plan = plan_of(guard_, *entry, request);
-    if (auto* reply = std::get_if<ImmediateReply>(&plan)) {
-      log().information("language=%s answered without a job", name);
-      return reply->text;
+Event Service::run_job(Run& run, Job job) {
+  prepare(run, job);
+  bring_kept_files(run, job);
+  check_tree(job.files, "the file ");
+  if (const auto flaw = flaw_of(job); !flaw.empty()) {
+    log().warning("language=%s refused: %s", run.request.language, flaw);
+    refuse("bad-request", "Invalid request: " + printable(flaw) +
+                              "; send shorter or fewer arguments, options and files, without NUL.");
+  }
+  const auto begun = Deadline::Clock::now();
+  auto outcome = execute(run, std::move(job));
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - begun).count();
+  if (const auto refusal = run.control.refusal(); !refusal.empty()) refuse("bad-request", refusal);
+  if (const auto* unavailable = std::get_if<machine::Unavailable>(&outcome)) {
+    log().warning("language=%s machine=%s ms=%?d unavailable: %s", run.request.language, run.machine.name(), ms,
+                  unavailable->why);
+    const std::string printed = printed_text(unavailable->printed);
+    const std::string text =
+        "Virtual machine '" + run.machine.name() + "' is unavailable: " + printable(unavailable->why);
+    return Failed{"unavailable", text, printed + (printed.empty() ? "" : "\n ") + text};
+  }
+  if (const auto* reply = std::get_if<machine::GuestReply>(&outcome)) {
+    log().information("language=%s machine=%s ms=%?d worded by the guest", run.request.language, run.machine.name(),
+                      ms);
+    return Ended{without_end(printable(reply->text))};
+  }
+  auto& result = std::get<Result>(outcome);
+  log().information("language=%s machine=%s ms=%?d limit=%s", run.request.language, run.machine.name(), ms,
+                    std::string(protocol::limit_name(result.limit)));
+  return finish(run, std::move(result));
+}
+
+// Everything of the job that does not depend on what earlier ones kept.
+void Service::prepare(Run& run, Job& job) {
+  const auto& client = run.client;
+  const auto& name = run.request.language;
+  const auto missing = run.machine.missing_tools(run.entry.tools);
+  if (!missing.empty()) {
+    log().warning("language=%s machine=%s lacks %s", name, run.machine.name(), missing.front());
+    std::string text = "Language '" + name + "' needs ";
+    for (std::size_t i = 0; i < missing.size(); ++i) text += (i == 0 ? "" : ", ") + missing[i];
+    refuse("missing-tools", text + ", which virtual machine '" + run.machine.name() + "' does not have.");
+  }
+  if (!speaks_frames(run.machine) && (!client.files.empty() || !client.outputs.empty() || client.streams_input)) {
+    refuse("bad-request", "Invalid request: the guest of virtual machine '" + run.machine.name() +
+                              "' speaks PBot's own protocol, which carries no \"files\", \"outputs\" or "
+                              "\"stdin-stream\"; name another machine with -vm=NAME.");
+  }
+  job.language = name;
+  fill_limits(configuration_, job.limits);
+  add_client_files(client, name, job);
+  job.collection.patterns = client.outputs;
+  if (client.outputs.empty()) return;
+  job.collection.files = configuration_.collect_files;
+  job.collection.bytes = configuration_.collect_limit;
+}
+
+// The files of the persist-key go with the job, and come back with its result.
+void Service::bring_kept_files(Run& run, Job& job) {
+  const std::string& key = run.client.persist_key;
+  if (key.empty()) return;
+  job.persist_key = key;
+  for (const auto& file : job.files) {
+    if (is_below(file.path, key)) {
+      refuse("bad-request", "Invalid request: the file '" + printable(file.path) +
+                                "' stands where the persistent files of '" + key + "' are; choose another name.");
     }
-    return run_job(*entry, request, std::move(std::get<Job>(plan)), *machine);
-  } catch (const std::exception& e) {
-    log().error("language %s: %s", name, std::string(e.what()));
-    return "Language '" + name + "' failed: " + printable(e.what());
+  }
+  run.kept = persistent_.lease(key, Deadline::in(configuration_.queue_timeout), run.control.stop_token());
+  if (run.control.cancelled()) refuse("cancelled", "The request was cancelled before its job was begun.");
+  if (!run.kept) {
+    refuse("persist-key-busy", "The persistent files of '" + key +
+                                   "' are in use by another job, which did not end within " +
+                                   seconds_text(configuration_.queue_timeout) + "; try again soon.");
+  }
+  if (!speaks_frames(run.machine)) return;
+  std::vector<JobFile> files;
+  try {
+    files = persistent_.load(*run.kept);
+  } catch (const Error& e) {
+    log().error("persistent files of '%s': %s", key, std::string(e.what()));
+    const bool damaged = e.code() == ErrorCode::protocol;
+    refuse("persist-failed",
+           "The persistent files of '" + key + "' cannot be read" +
+               (damaged ? ": their archive is damaged. The host has put it aside; the next job begins "
+                          "without files."
+                        : "; the host's log says why."));
+  }
+  for (auto& file : files) {
+    file.path = key + "/" + file.path;
+    job.files.push_back(std::move(file));
+  }
+  job.directories.push_back(key);
+  job.collection.patterns.push_back(key + "/**");
+  job.collection.files = std::min<std::uint32_t>(
+      job.collection.files + static_cast<std::uint32_t>(PersistentFiles::max_files), protocol::max_collected_files);
+  job.collection.bytes =
+      std::min<std::uint64_t>(job.collection.bytes + configuration_.persist_limit, protocol::max_collected_bytes);
+}
+
+machine::Outcome Service::execute(Run& run, Job job) {
+  if (run.control.cancelled()) refuse("cancelled", "The request was cancelled before its job was begun.");
+  const bool progress = run.audience.wants_progress();
+  std::vector<std::string> labels;
+  for (const auto& step : job.steps) labels.push_back(step.label);
+  const auto execution = run.machine.submit(std::move(job), {progress, run.client.streams_input});
+  run.control.attach(execution);
+  const std::stop_callback on_cancel(run.control.stop_token(), [&execution] { execution->cancel(); });
+  using Execution = machine::Execution;
+  for (;;) {
+    auto next = execution->next(Deadline::in(progress_patience));
+    if (auto* outcome = std::get_if<machine::Outcome>(&next)) return std::move(*outcome);
+    if (std::holds_alternative<Execution::GivenUp>(next)) {
+      if (run.control.cancelled()) refuse("cancelled", "The request was cancelled before its job was begun.");
+      return run.machine.no_slot_in_time();
+    }
+    auto* news = std::get_if<machine::Progress>(&next);
+    if (news == nullptr) continue;
+    if (std::holds_alternative<machine::Begun>(*news)) {
+      run.audience.take(Started{run.request.language, run.machine.name()});
+    } else if (auto* chunk = std::get_if<OutputChunk>(news)) {
+      const std::string label = chunk->step < labels.size() ? labels[chunk->step] : std::string();
+      run.audience.take(Printed{std::move(*chunk), label});
+    } else {
+      run.audience.take(std::get<StepResult>(*news));
+    }
   }
 }
 
-std::string Service::run_job(const CatalogueEntry& entry, const Request& request, Job job, machine::Machine& machine) {
-  const auto missing = machine.missing_tools(entry.tools);
-  if (!missing.empty()) {
-    log().warning("language=%s machine=%s lacks %s", request.language, machine.name(), missing.front());
-    std::string text = "Language '" + request.language + "' needs ";
-    for (std::size_t i = 0; i < missing.size(); ++i) text += (i == 0 ? "" : ", ") + missing[i];
-    return text + ", which virtual machine '" + machine.name() + "' does not have.";
+Event Service::finish(Run& run, Result result) {
+  const std::string not_saved = hand_out(run, result);
+  std::string reply = of_language(run.request.language, [&] {
+    return guard_.call({"language", run.entry.plugin, "reply"},
+                       [language = run.entry.language.get(), request = run.request, result] {
+                         return language->reply(request, result);
+                       });
+  });
+  reply = without_end(std::move(reply));
+  if (!not_saved.empty()) reply += (reply.empty() ? "" : "\n") + ("[Persistent files not saved: " + not_saved + "]");
+  return Ended{std::move(reply), true, std::move(result.steps), result.limit, result.bytes_cut};
+}
+
+// The files that came back: those of the persist-key are kept, the others are the client's. Returns why the former were
+// not; empty when all is well.
+std::string Service::hand_out(Run& run, Result& result) {
+  const std::string& key = run.client.persist_key;
+  std::vector<JobFile> files = std::exchange(result.files, {}), kept;
+  const auto first_kept = std::stable_partition(
+      files.begin(), files.end(), [&key](const JobFile& file) { return key.empty() || !is_below(file.path, key); });
+  for (auto file = first_kept; file != files.end(); ++file) {
+    file->path.erase(0, std::min(key.size() + 1, file->path.size()));
+    kept.push_back(std::move(*file));
   }
-  fill_limits(configuration_, job.limits);
-  if (const auto flaw = flaw_of(job); !flaw.empty()) {
-    log().warning("language=%s refused: %s", request.language, flaw);
-    return "Invalid request: " + printable(flaw) + "; send shorter or fewer arguments, options and files, without NUL.";
+  files.erase(first_kept, files.end());
+  const std::string why = save_kept(run, result, kept);
+  run.kept.reset();  // the next job of this key need not wait for a slow client
+
+  std::uint64_t bytes = 0;
+  std::uint32_t count = 0;
+  for (auto& file : files) {
+    bytes += file.content.size();
+    // The guest was told the bounds; a guest is not to be trusted.
+    if (bytes > configuration_.collect_limit || ++count > configuration_.collect_files) {
+      run.audience.take(LeftBehind{file.path, "more than the host takes back"});
+    } else {
+      run.audience.take(std::move(file));
+    }
   }
-  const auto begun = Deadline::Clock::now();
-  const auto outcome = machine.run(std::move(job));
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(Deadline::Clock::now() - begun).count();
-  if (const auto* unavailable = std::get_if<machine::Unavailable>(&outcome)) {
-    log().warning("language=%s machine=%s ms=%?d unavailable: %s", request.language, machine.name(), ms,
-                  unavailable->why);
-    const std::string printed = printed_text(unavailable->printed);
-    return printed + (printed.empty() ? "" : "\n ") + "Virtual machine '" + machine.name() +
-           "' is unavailable: " + printable(unavailable->why);
+  for (const auto& left : result.left_behind) {
+    if (key.empty() || !is_below(left.path, key)) run.audience.take(left);
   }
-  if (const auto* reply = std::get_if<machine::GuestReply>(&outcome)) return printable(reply->text);
-  const auto& result = std::get<Result>(outcome);
-  log().information("language=%s machine=%s ms=%?d limit=%s", request.language, machine.name(), ms,
-                    std::string(protocol::limit_name(result.limit)));
-  return guard_.call({"language", entry.plugin, "reply"},
-                     [language = entry.language.get(), request, result] { return language->reply(request, result); });
+  if (!why.empty()) run.audience.take(NotSaved{key, why});
+  return why;
+}
+
+std::string Service::save_kept(Run& run, const Result& result, const std::vector<JobFile>& files) {
+  if (!run.kept || !speaks_frames(run.machine)) return {};
+  if (!result.collected && result.limit != Limit::none) return "the job did not come to its end";
+  if (!result.collected) return "the guest did not send them";
+  if (const auto why = missing_of(result.left_behind, run.kept->key(), !run.client.outputs.empty()); !why.empty()) {
+    return printable(why);
+  }
+  try {
+    persistent_.save(*run.kept, files);
+  } catch (const Error& e) {
+    log().warning("persistent files of '%s': %s", run.kept->key(), std::string(e.what()));
+    return e.code() == ErrorCode::refused ? e.what() : "the host could not write them; its log says why";
+  }
+  return {};
 }
 
 std::vector<Job> warm_up_jobs(const config::Configuration& configuration, const Catalogue& catalogue,

@@ -73,6 +73,9 @@ std::vector<std::string> CommandLine::machine_arguments() const {
     add(made, {"-device", "virtio-serial-pci,id=serial0,max_ports=2"});
     add(made, {"-device", "virtserialport,bus=serial0.0,nr=1,chardev=virtio,name=" + std::string(virtio_port_name)});
   }
+  if (vsock)
+    add(made, {"-device", "vhost-vsock-pci,id=vsock0,guest-cid=" + std::to_string(vsock->cid) +
+                              ",vhostfd=" + std::to_string(vsock->vhost)});
   add(made, {"-object", "rng-builtin,id=rng0", "-device", "virtio-rng-pci,rng=rng0", "-nic", "none"});
   made.insert(made.end(), extra.begin(), extra.end());
   return made;

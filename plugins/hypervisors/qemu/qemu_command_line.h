@@ -21,6 +21,12 @@ struct InheritedLine {
   bool tcp = false;   ///< small writes then must not wait for the acknowledgement of earlier ones
 };
 
+/// A vsock device, whose other end is the kernel's.
+struct VsockDevice {
+  std::uint32_t cid = 0;  ///< context id, from 3 on
+  int vhost = -1;         ///< descriptor of /dev/vhost-vsock
+};
+
 /// What a QEMU process is started with. Descriptor numbers are those in the QEMU process.
 struct CommandLine {
   std::string binary;
@@ -39,7 +45,8 @@ struct CommandLine {
   std::optional<InheritedLine> data;    ///< guest ttyS2
   std::optional<InheritedLine> heart;   ///< guest ttyS3
   std::optional<InheritedLine> virtio;  ///< virtio-serial port
-  std::vector<std::string> extra;       ///< further arguments of the operator, last
+  std::optional<VsockDevice> vsock;
+  std::vector<std::string> extra;  ///< further arguments of the operator, last
 
   /// Where to start from a snapshot: the file that holds it, and its tag.
   struct Restore {

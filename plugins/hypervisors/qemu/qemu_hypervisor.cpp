@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "line_listener.h"
+#include "vhost_vsock.h"
 
 namespace pbotvm::qemu {
 namespace {
@@ -101,6 +102,7 @@ Started QemuHypervisor::start(const Deadline& deadline) {
   stop(deadline);
   prepare_files();
   accel_ = choose_acceleration(settings_.accel);
+  vsock_ = vsock_can_be_had();
   doubt_snapshot_that_does_not_last();
   last_was_restored_ = snapshots_.fits(stamp()) && restore(deadline);
   if (!last_was_restored_) {
@@ -116,6 +118,18 @@ void QemuHypervisor::prepare_files() {
     throw Error(ErrorCode::unavailable, errno_text("make the directory " + machine_.directory, errno));
   truncate_file(qemu_log_);
   truncate_file(console_log_);
+}
+
+/// A machine without the device is still of use where it has another transport, and so it starts.
+bool QemuHypervisor::vsock_can_be_had() const {
+  if (machine_.cid < first_own_cid) return false;
+  try {
+    open_vhost_vsock();
+    return true;
+  } catch (const Error& error) {
+    warn(std::string("starts without a vsock device: ") + error.what());
+    return false;
+  }
 }
 
 /// A snapshot can load and yet hold a guest that is of no use. A host that keeps restarting such a machine gets a new
@@ -155,13 +169,16 @@ CommandLine QemuHypervisor::command_line() const {
   line.cpu = settings_.cpu.empty() ? default_cpu(accel_) : settings_.cpu;
   line.memory_mib = settings_.memory_mib;
   line.cpus = settings_.cpus;
-  line.kernel_arguments = default_kernel_arguments(accel_) + (settings_.append.empty() ? "" : " " + settings_.append);
+  line.kernel_arguments = default_kernel_arguments(accel_);
+  if (vsock_) line.kernel_arguments += " PBOTVM_VPORT=" + std::to_string(machine_.vport);
+  if (!settings_.append.empty()) line.kernel_arguments += " " + settings_.append;
   line.console_log = console_log_;
   line.extra = settings_.extra;
   // Their numbers are given out in launch(); what the guest sees of the machine is complete without.
   if (machine_.serial.kind != Endpoint::Kind::none) line.data = InheritedLine{};
   if (machine_.heart.kind != Endpoint::Kind::none) line.heart = InheritedLine{};
   if (machine_.virtio_serial.kind != Endpoint::Kind::none) line.virtio = InheritedLine{};
+  if (vsock_) line.vsock = VsockDevice{.cid = machine_.cid};
   return line;
 }
 
@@ -196,6 +213,11 @@ void QemuHypervisor::launch(CommandLine line, const Deadline& deadline) {
   auto [ours, theirs] = socket_pair();
   line.monitor = inherited.add(std::move(theirs));
   add_lines(line, inherited);
+  if (line.vsock) {
+    UniqueFd vhost = open_vhost_vsock();
+    claim_cid(vhost, machine_.cid, machine_.name);
+    line.vsock->vhost = inherited.add(std::move(vhost));
+  }
   try {
     process_ = std::make_unique<QemuProcess>(line.arguments(), inherited.descriptors, qemu_log_);
     inherited.owned.clear();

@@ -40,6 +40,7 @@ class QemuHypervisor : public Hypervisor {
   CommandLine command_line() const;
   std::string stamp() const;
   void prepare_files();
+  bool vsock_can_be_had() const;
   void doubt_snapshot_that_does_not_last();
   bool restore(const Deadline& deadline);
   void launch(CommandLine line, const Deadline& deadline);
@@ -63,6 +64,7 @@ class QemuHypervisor : public Hypervisor {
   const std::string qemu_log_;
   SnapshotStore snapshots_;
   Acceleration accel_ = Acceleration::tcg;  // as chosen by the last start()
+  bool vsock_ = false;                      // whether the machine of the last start() has such a device
 
   std::unique_ptr<QemuProcess> process_;
   std::optional<QmpClient> qmp_;  // ends before the process whose pidfd it borrows

@@ -129,6 +129,13 @@ TEST(QemuCommandLine, LeavesOutTheDevicesOfLinesThatThereAreNot) {
   EXPECT_THAT(devices, Contains(HasSubstr("index=3")));
 }
 
+TEST(QemuCommandLine, GivesAVsockDeviceItsContextIdAndTheKernelsDescriptor) {
+  EXPECT_THAT(values(example().arguments(), "-device"), Not(Contains(HasSubstr("vsock"))));
+  CommandLine line = example();
+  line.vsock = VsockDevice{.cid = 7, .vhost = 11};
+  EXPECT_THAT(values(line.arguments(), "-device"), Contains("vhost-vsock-pci,id=vsock0,guest-cid=7,vhostfd=11"));
+}
+
 TEST(QemuCommandLine, DoublesCommasInValues) {
   EXPECT_EQ("a,,b", escape_option("a,b"));
   CommandLine line = example();
@@ -160,7 +167,7 @@ TEST(QemuCommandLine, WhatTheGuestCanNoticeDoesNotDependOnPortsNamesAndFiles) {
 }
 
 TEST(QemuCommandLine, WhatTheGuestCanNoticeDependsOnEverythingOfTheMachine) {
-  std::vector<CommandLine> others(8, example());
+  std::vector<CommandLine> others(9, example());
   others[0].memory_mib = 512;
   others[1].cpus = 2;
   others[2].cpu = "qemu64";
@@ -169,6 +176,7 @@ TEST(QemuCommandLine, WhatTheGuestCanNoticeDependsOnEverythingOfTheMachine) {
   others[5].extra = {"-device", "pvpanic"};
   others[6].virtio.reset();
   others[7].heart.reset();
+  others[8].vsock = VsockDevice{.cid = 7};
   for (const CommandLine& other : others) EXPECT_NE(example().machine_arguments(), other.machine_arguments());
 }
 

@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pty.h>
 
 #include <chrono>
 
@@ -68,6 +69,20 @@ TEST(HeartbeatPoll, TheEchoOfTheProbeIsNoSign) {
   HeartbeatReader reader(HeartbeatMode::poll);
   EXPECT_FALSE(reader.feed("\n"));
   EXPECT_FALSE(reader.feed("\r\n"));
+}
+
+TEST(HeartbeatPoll, ATerminalThatNobodyReadsGivesNoSign) {
+  int host = -1, guest = -1;
+  ASSERT_EQ(0, ::openpty(&host, &guest, nullptr, nullptr, nullptr));  // in line mode, with echo
+  const UniqueFd host_end(host), guest_end(guest);
+  HeartbeatReader reader(HeartbeatMode::poll);
+  ASSERT_EQ(1, ::write(host, reader.probe().data(), 1));
+  const std::string echo = read_some(host);
+  EXPECT_EQ("\r\n", echo);
+  EXPECT_FALSE(reader.feed(echo));
+  ASSERT_EQ("\n", read_some(guest));
+  ASSERT_EQ(14, ::write(guest, "procs\n 1\n:END\n", 14));
+  EXPECT_TRUE(reader.feed(read_some(host)));
 }
 
 TEST(HeartbeatPoll, ASignMayComeInPieces) {

@@ -1,0 +1,7 @@
+# abuse: doubles itself until nothing else runs
+# language: bash
+# expect: \[Timed-out\]|\[Process limit\]
+# machine: either
+bomb() { bomb | bomb & }
+bomb
+sleep 60
