@@ -56,6 +56,7 @@ Conversation::~Conversation() {
 void Conversation::on_frame(Frame&& frame) {
   try {
     if (frame.type == FrameType::hello) return on_hello(frame);
+    if (!open_ && frame.type == FrameType::job && !frame.more) return say_no_conversation(frame);
     if (!open_ || frame.nonce != nonce_) {
       ++stale_frames_;
       return;
@@ -66,6 +67,12 @@ void Conversation::on_frame(Frame&& frame) {
   } catch (const MessageError& error) {
     refuse(frame.job, "bad-message", error.what());
   }
+}
+
+// This program was started anew on a line whose host does not know it: that host would wait for a job in vain.
+void Conversation::say_no_conversation(const Frame& frame) {
+  const protocol::Refusal refusal{"no-conversation", "no hello has come since this program was started"};
+  line_.send(FrameType::error, frame.job, frame.nonce, protocol::encode(refusal));
 }
 
 void Conversation::on_hello(const Frame& frame) {

@@ -31,6 +31,7 @@ class Conversation : public JobOwner {
  private:
   std::size_t jobs() const;
   void on_frame(protocol::Frame&& frame);
+  void say_no_conversation(const protocol::Frame& frame);
   void on_hello(const protocol::Frame& frame);
   void on_job(const protocol::Frame& frame);
   void on_job_frame(JobRun& run, const protocol::Frame& frame);

@@ -84,7 +84,8 @@ void JobCollection::announce(const protocol::Collected& collected) {
 void JobCollection::refuse(const Collection& collection, const std::string& why) {
   protocol::Collected nothing;
   for (const auto& pattern : collection.patterns) nothing.left_behind.push_back({pattern, why});
-  events_.send(FrameType::collected, false, {}, protocol::encode(nothing));
+  list_ = protocol::encode(nothing);
+  while (list_sent_ < list_.size()) send_list(protocol::max_payload);
 }
 
 void JobCollection::next_file() {

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "mount_view.h"
 #include "system.h"
@@ -21,12 +22,6 @@ namespace {
 constexpr unsigned long data_only = MS_NOSUID | MS_NODEV;
 constexpr unsigned long no_programs = data_only | MS_NOEXEC;
 
-struct SharedDirectory {
-  const char* path;
-  std::uint64_t part;  // of the job's memory
-  const char* files;   // at most
-};
-constexpr SharedDirectory shared_directories[] = {{"/tmp", 2, "16384"}, {"/dev/shm", 4, "4096"}};
 constexpr std::uint64_t part_for_work = 2;
 constexpr const char* files_in_work = "16384";
 
@@ -99,9 +94,18 @@ std::uint64_t machine_memory() {
 
 }  // namespace
 
+/// One that every program may write to.
+struct JobFiles::SharedDirectory {
+  const char *path, *also;  // `also`: where it is seen, too
+  std::uint64_t part;       // of the job's memory
+  const char* files;        // at most
+};
+
+constexpr JobFiles::SharedDirectory JobFiles::shared_directories[] = {{"/tmp", "/var/tmp", 2, "16384"},
+                                                                      {"/dev/shm", nullptr, 4, "4096"}};
+
 JobFiles::JobFiles(const WardenPlan& plan) : plan_(plan), memory_(plan.memory) {
-  mount_shared(0);
-  if (access("/var/tmp", F_OK) == 0) do_mount("/tmp", "/var/tmp", nullptr, MS_BIND, "");
+  for (const auto& directory : shared_directories) mount_shared(directory);
   if (plan.devices)
     do_mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "ptmxmode=666,mode=620,gid=5,max=64");
   make_path(plan.work);
@@ -117,11 +121,23 @@ std::string JobFiles::room(std::uint64_t part) const {
   return "size=" + std::to_string(memory / part);
 }
 
-void JobFiles::mount_shared(unsigned long flags) const {
-  for (const auto& [path, part, files] : shared_directories) {
-    if (access(path, F_OK) != 0) continue;
-    do_mount("tmpfs", path, "tmpfs", data_only | flags, room(part) + ",nr_inodes=" + files + ",mode=1777");
+void JobFiles::mount_shared(const SharedDirectory& directory, unsigned long flags) const {
+  const auto& [path, also, part, files] = directory;
+  if (access(path, F_OK) != 0) return;
+  do_mount("tmpfs", path, "tmpfs", data_only | flags, room(part) + ",nr_inodes=" + files + ",mode=1777");
+  if (flags == 0 && also && access(also, F_OK) == 0) do_mount(path, also, nullptr, MS_BIND, "");
+}
+
+// What is empty stays; what is not is replaced, which fails as long as anything of it is in use.
+bool JobFiles::renew_shared(const SharedDirectory& directory, bool other_room) const {
+  if (!nothing_in(directory.path)) {
+    if (directory.also && access(directory.also, F_OK) == 0 && umount2(directory.also, 0) < 0) return false;
+    if (umount2(directory.path, 0) < 0) return false;
+    mount_shared(directory);
+  } else if (other_room) {
+    mount_shared(directory, MS_REMOUNT);
   }
+  return true;
 }
 
 void JobFiles::mount_work() const {
@@ -131,18 +147,17 @@ void JobFiles::mount_work() const {
 }
 
 bool JobFiles::untouched() const {
-  for (const auto& directory : shared_directories) {
-    if (!nothing_in(directory.path)) return false;
-  }
   if (plan_.devices && !no_terminals()) return false;
   return !message_queues_ || size_of(message_queues_.get()) == no_queues_;
 }
 
 bool JobFiles::renew(std::uint64_t memory) {
   if (umount2(plan_.work.c_str(), 0) < 0) return false;
-  const bool other_room = memory != memory_;
-  memory_ = memory;
-  if (other_room) mount_shared(MS_REMOUNT);
+  const bool other_room = std::exchange(memory_, memory) != memory;
+  for (const auto& directory : shared_directories) {
+    if (!renew_shared(directory, other_room)) return false;
+  }
+  make_path(plan_.work);  // it may have been in one of these
   mount_work();
   return true;
 }

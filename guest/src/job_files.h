@@ -22,16 +22,18 @@ class JobFiles {
   /// Mounts the job's directory, empty.
   void mount_work() const;
 
-  /// Whether a job has left nothing in the places that all programs share. What is in the job's own directory does not
-  /// count: renew() throws it away.
+  /// Whether a job has left neither terminals nor message queues. Files do not count: renew() throws them away.
   bool untouched() const;
 
-  /// Makes the job's directory anew, and room for a job with so much memory (bytes). False when the old directory is
-  /// still in use. Throws SystemError.
+  /// Makes all that can be written to as new, with room for a job with so much memory (bytes). False when something of
+  /// it is still in use. Throws SystemError.
   bool renew(std::uint64_t memory);
 
  private:
-  void mount_shared(unsigned long flags) const;
+  struct SharedDirectory;
+  static const SharedDirectory shared_directories[];
+  void mount_shared(const SharedDirectory& directory, unsigned long flags = 0) const;
+  bool renew_shared(const SharedDirectory& directory, bool other_room) const;
   std::string room(std::uint64_t part) const;
 
   const WardenPlan& plan_;

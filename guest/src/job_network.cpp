@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "job_network.h"
 
+#include <fcntl.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -13,8 +14,10 @@
 namespace pbotvm::guest {
 namespace {
 
-std::string interfaces() {
-  return read_file("/proc/self/net/dev");
+UniqueFd open_figures(const char* path) {
+  UniqueFd file(open(path, O_RDONLY | O_CLOEXEC));
+  if (!file) throw SystemError(std::string("open ") + path);
+  return file;
 }
 
 }  // namespace
@@ -26,13 +29,15 @@ JobNetwork::JobNetwork() {
   std::strcpy(request.ifr_name, "lo");
   request.ifr_flags = IFF_UP | IFF_RUNNING;
   if (ioctl(socket.get(), SIOCSIFFLAGS, &request) < 0) throw SystemError("turn on the loopback interface");
-  interfaces_ = interfaces();
+  interfaces_ = open_figures("/proc/self/net/dev");
+  sockets_ = open_figures("/proc/self/net/sockstat");
+  unused_ = read_again(interfaces_.get());
 }
 
 bool JobNetwork::untouched() const {
   constexpr std::uint64_t unknown = 1;
-  return number_behind(read_file("/proc/self/net/sockstat"), "sockets", unknown) == 0 && !interfaces_.empty() &&
-         interfaces() == interfaces_;
+  return number_behind(read_again(sockets_.get()), "sockets", unknown) == 0 && !unused_.empty() &&
+         read_again(interfaces_.get()) == unused_;
 }
 
 }  // namespace pbotvm::guest

@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "pbotvm/unique_fd.h"
+
 namespace pbotvm::guest {
 
 class JobNetwork {
@@ -17,7 +19,8 @@ class JobNetwork {
   bool untouched() const;
 
  private:
-  std::string interfaces_;  // with what they have carried
+  UniqueFd interfaces_, sockets_;  // of proc: opened once, as looking a file up there costs more than reading it
+  std::string unused_;             // what the interfaces have carried at first
 };
 
 }  // namespace pbotvm::guest

@@ -93,13 +93,12 @@ JobRun::JobRun(EventLoop& loop, const Containment& containment, JobOwner& owner,
       input_(loop, count_readers(announced_.job),
              [this](std::uint32_t bytes) { send(FrameType::credit, protocol::encode_credit(bytes)); }),
       output_(loop, or_else(announced_.job.limits.output, default_output),
-              {.want_turn =
-                   [this] {
-                     if (owner_) owner_->want_turn(*this);
-                   },
+              {.want_turn = [this] { want_turn(); },
                .print =
                    [this](Stream stream, std::string_view bytes) {
-                     if (owner_) owner_->send_output(id_, static_cast<std::uint32_t>(step_), stream, bytes);
+                     if (!owner_) return;
+                     owner_->send_output(id_, static_cast<std::uint32_t>(step_), stream, bytes);
+                     rest(bytes.size());
                    },
                .on_limit = [this] { strike(Limit::output); }}),
       wall_(loop,
@@ -108,7 +107,8 @@ JobRun::JobRun(EventLoop& loop, const Containment& containment, JobOwner& owner,
               check_drained();
             }),
       cpu_(loop, [this] { check_cpu(); }),
-      late_(loop, [this] { on_late(); }) {
+      late_(loop, [this] { on_late(); }),
+      rest_(loop, [this] { want_turn(); }) {
   set_limits();
   begin_files();
   wall_.set(announced_.job.limits.wall);  // anew when the first step begins: until then it bounds the host's dawdling
@@ -217,10 +217,23 @@ void JobRun::abandon() {
   finish("");
 }
 
+void JobRun::want_turn() {
+  if (owner_ && state_ != State::over && !rest_.active()) owner_->want_turn(*this);
+}
+
 void JobRun::on_turn(std::size_t room) {
-  if (state_ == State::collecting) return collection_->turn(room);
-  output_.turn(room);
+  if (state_ == State::collecting) {
+    collection_->turn(room);
+  } else {
+    output_.turn(room);
+  }
   check_drained();
+}
+
+// After so many bytes in a turn.
+void JobRun::rest(std::size_t bytes) {
+  const auto pause = owner_->pace(bytes);
+  if (pause.count() > 0) rest_.set(pause);
 }
 
 // ---- a step
@@ -403,14 +416,9 @@ void JobRun::end_steps() {
   wall_.cancel();
   collection_ = std::make_unique<JobCollection>(
       loop_, output_,
-      JobCollection::Events{.want_turn =
-                                [this] {
-                                  if (owner_) owner_->want_turn(*this);
-                                },
-                            .send =
-                                [this](FrameType type, bool more, std::string_view head, std::string_view body) {
-                                  if (owner_) owner_->send_part(type, more, id_, head, body);
-                                },
+      JobCollection::Events{.want_turn = [this] { want_turn(); },
+                            .send = [this](FrameType type, bool more, std::string_view head,
+                                           std::string_view body) { send_part(type, more, head, body); },
                             .on_progress = [this] { late_.set(collection_limit); },
                             .on_whole =
                                 [this] {
@@ -467,7 +475,7 @@ void JobRun::on_late() {
 void JobRun::finish(const std::string& error) {
   if (state_ == State::over) return;
   state_ = State::over;
-  for (Timer* timer : {&wall_, &cpu_, &late_}) timer->cancel();
+  for (Timer* timer : {&wall_, &cpu_, &late_, &rest_}) timer->cancel();
   order_watch_.reset();
   output_.close();
   if (collection_) collection_->close();
@@ -487,6 +495,12 @@ void JobRun::finish(const std::string& error) {
 void JobRun::tell_clean(const protocol::Clean& clean) {
   cleaned_ = true;
   send(FrameType::clean, protocol::encode(clean));
+}
+
+void JobRun::send_part(FrameType type, bool more, std::string_view head, std::string_view body) {
+  if (!owner_) return;
+  owner_->send_part(type, more, id_, head, body);
+  rest(body.size());
 }
 
 void JobRun::send(FrameType type, const std::string& payload) {

@@ -102,6 +102,7 @@ class JobRun {
 
   void finish(const std::string& error);
   void want_turn();
+  void rest(std::size_t bytes);
   void send(protocol::FrameType type, const std::string& payload);
   void send_part(protocol::FrameType type, bool more, std::string_view head, std::string_view body);
 
@@ -138,8 +139,7 @@ class JobRun {
 
   std::unique_ptr<JobCollection> collection_;  // from the end of the last step on, if there is something to collect
   bool collected_ = false;                     // all of it was sent
-  std::size_t sent_in_turn_ = 0;               // bytes
-  Timer wall_, cpu_, late_, pace_;
+  Timer wall_, cpu_, late_, rest_;
 };
 
 }  // namespace pbotvm::guest

@@ -86,7 +86,7 @@ void make_sys(const std::vector<Tree>& trees) {
   mount_small("/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC);
   make_path(empty_directory);
   make_path("/sys/kernel");
-  check(mknod(closed_file, S_IFREG, 0), closed_file);
+  check(UniqueFd(open(closed_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0)).get(), closed_file);
   for (const auto& tree : trees) {
     make_path(tree.path);
     check(move_mount(tree.fd.get(), "", AT_FDCWD, tree.path, MOVE_MOUNT_F_EMPTY_PATH),

@@ -69,7 +69,7 @@ class PbotSession : public JobOwner {
   // JobOwner
   void send(protocol::FrameType type, std::uint32_t job, const std::string& payload) override;
   std::size_t room() const override { return protocol::max_payload; }
-  bool slow() const override { return false; }  // what a job printed before a limit struck is wanted
+  bool slow() const override { return false; }         // what a job printed before a limit struck is wanted
   bool takes_slots() const override { return false; }  // PbotTurns bounds them
   void on_job_progress() override {}
 

@@ -2,6 +2,7 @@
 #include "rights.h"
 
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <linux/securebits.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -53,10 +54,19 @@ void lock_secure_bits() {
   if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0) throw SystemError("lock the secure bits");
 }
 
+// Not the keys of whoever started this program, but an empty keyring; the filter keeps jobs from putting anything
+// there.
+void leave_keyrings() {
+  if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 && errno != ENOSYS) {
+    throw SystemError("join a new keyring");
+  }
+}
+
 }  // namespace
 
 std::string settle_rights() {
   try {
+    leave_keyrings();
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) throw SystemError("no_new_privs");
     if (geteuid() != 0) return "not started as root";
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) throw SystemError("clear ambient capabilities");

@@ -8,7 +8,7 @@
 
 namespace pbotvm::guest {
 
-/// No capabilities by way of exec or of user 0, no new privileges. Why not, or nothing.
+/// No capabilities by way of exec or of user 0, no new privileges, no keys. Why not, or nothing.
 std::string settle_rights();
 
 /// Limits of resources (setrlimit(2)) that no job sets for itself, and that none can raise.

@@ -3,15 +3,12 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/keyctl.h>
 #include <sched.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 
 #include "seccomp_filter.h"
@@ -24,13 +21,6 @@ constexpr int order_fd = 3;
 
 void check(int result, const char* what) {
   if (result < 0) throw SystemError(what);
-}
-
-// Not the keys of whoever started this program. What a job may do with keys is the filter's matter.
-void leave_keyrings() {
-  if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 && errno != ENOSYS) {
-    throw SystemError("join a new keyring");
-  }
 }
 
 // A program may open its own standard streams once more, as /dev/stdout, only when they are its user's.
@@ -69,7 +59,6 @@ void take_place(const StubPlace& place) {
   // takes a fifth of the time. A job has nobody to hide its addresses from.
   personality(ADDR_NO_RANDOMIZE);
   umask(022);
-  leave_keyrings();
   own_streams(place);
   take_rights(place.containment);
   check(chdir(place.directory.c_str()), "chdir");

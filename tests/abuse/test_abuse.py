@@ -15,7 +15,7 @@ from pbotvm_machine import VirtualMachine
 from pbotvm_testing import main
 
 HERE = pathlib.Path(__file__).parent
-TIMEOUT = 4
+TIMEOUT = 8
 COMMENT = re.compile(r"(?:#|//) (\w+): (.*)")
 KEYS = {"abuse", "language", "expect", "never", "machine", "then", "then_python", "outputs"}
 SLOWER = 1.5  # times the usual time of an ordinary job

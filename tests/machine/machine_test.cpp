@@ -486,6 +486,27 @@ TEST_F(MachineTest, TriesAJobAgainWhereTheGuestsSlotsAreTakenByOthers) {
   EXPECT_EQ(counts_.reverts, 0);
 }
 
+TEST_F(MachineTest, AsksAGuestThatWasStartedAnewOnceMoreAfterAHello) {
+  start_ready(RevertPolicy::on_fault, {false, false});
+  auto outcome = run();
+  const auto nonce = guest_->nonce();
+  guest_->refuse(begun_job(), "no-conversation");
+  guest_->welcome();
+  EXPECT_NE(guest_->nonce(), nonce);
+  serve("not lost");
+  EXPECT_EQ(printed(outcome.get()), "not lost");
+}
+
+TEST_F(MachineTest, RevertsAMachineWhoseGuestProgramWasStartedAnewAndKeepsTheJob) {
+  start_ready();
+  auto outcome = run();
+  guest_->refuse(begun_job(), "no-conversation");
+  guest_->welcome();
+  serve("not lost");
+  EXPECT_EQ(printed(outcome.get()), "not lost");
+  EXPECT_EQ(counts_.reverts, 1);
+}
+
 TEST_F(MachineTest, GivesUpAJobWhoseGuestStaysBusy) {
   Machine::Options options;
   options.queue_timeout = 250ms;

@@ -198,6 +198,7 @@ void FrameSession::exchange(std::vector<Event>& events) {
     check_damage();
     if (!read && !wrote) return;
   }
+  fill_outbox();  // so that what became possible last is known to be wanted, see wants_to_write()
 }
 
 void FrameSession::check() const {

@@ -197,6 +197,7 @@ void Machine::on(const Session::Refused& refused) {
   const auto& [code, text] = refused.refusal;
   const auto found = jobs_.find(refused.job);
   if (found != jobs_.end() && code == "busy" && defer(refused.job)) return;
+  if (found != jobs_.end() && code == "no-conversation" && defer(refused.job)) return on_guest_restarted();
   log().warning("%s: the guest refused %s: %s: %s", name(),
                 refused.job == 0 ? std::string("a frame") : "job " + std::to_string(refused.job), code, text);
   if (found == jobs_.end()) return;
@@ -264,6 +265,12 @@ void Machine::settle(std::uint32_t id, const JobAftermath& aftermath) {
     std::lock_guard lock(mutex_);
     ++status_.faults;
   }
+  draw_conclusions(aftermath);
+  if (counted && jobs_.empty() && dirty_.empty()) set_state(State::ready);
+}
+
+// What an aftermath means for the machine and its conversation.
+void Machine::draw_conclusions(const JobAftermath& aftermath) {
   if (abilities_.reverts && needs_revert(configuration_.revert, aftermath)) {
     if (dirty_.empty()) log().information("%s: dirty: %s", name(), aftermath_text(aftermath));
     dirty_ = aftermath_text(aftermath);
@@ -274,7 +281,20 @@ void Machine::settle(std::uint32_t id, const JobAftermath& aftermath) {
     log().warning("%s: %s; it is not reverted%s", name(), aftermath_text(aftermath),
                   std::string(abilities_.reverts ? " as the configuration says" : ", its hypervisor cannot"));
   }
-  if (counted && jobs_.empty() && dirty_.empty()) set_state(State::ready);
+}
+
+// Its program has ended and begun anew without a word: what ran there is lost, what has just been asked for was not
+// begun.
+void Machine::on_guest_restarted() {
+  log().warning("%s: the guest program was started anew", name());
+  for (auto& [id, job] : jobs_) {
+    if (job.execution) job.execution->finish(Unavailable{"the guest program was started anew", session_->abandon(id)});
+  }
+  jobs_.clear();
+  show_running();
+  JobAftermath aftermath;
+  aftermath.protocol_fault = true;
+  draw_conclusions(aftermath);
 }
 
 void Machine::lose_jobs(const std::string& why) {

@@ -59,7 +59,7 @@ struct Clean {
 };
 
 struct Refusal {
-  std::string code;  ///< "busy", "bad-message", "bad-job"
+  std::string code;  ///< "busy", "bad-message", "bad-job", "no-conversation"
   std::string text;
 };
 

@@ -1,8 +1,8 @@
 # abuse: pipes, sockets and devices among what is taken back
 # language: python3
 # outputs: **
-# expect: "path":\s*"good.txt".*"event":\s*"end"
-# never: "path":\s*"(pipe|socket)"[^}]*"(text|base64)"
+# expect: "event":"file","path":"good.txt".*"event":"end"
+# never: "event":"file","path":"(pipe|socket)"
 # machine: kept
 import os, socket
 

@@ -2,7 +2,7 @@
 # language: sh
 # outputs: **
 # expect: "event":\s*"end"
-# never: root:[x*!]|"path":\s*"(shadow|passwd|up/[^"]*|hard)"
+# never: root:[x*!]|"event":"file","path":"(shadow|passwd|up/[^"]*|hard)"
 # machine: kept
 ln -s /etc/passwd passwd
 ln -s /etc/shadow shadow

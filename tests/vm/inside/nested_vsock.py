@@ -4,6 +4,7 @@ with a vsock device of its own."""
 
 import fcntl
 import os
+import pathlib
 import shutil
 import struct
 import time
@@ -69,7 +70,11 @@ class Nested(Folder):
     def test_3_runs_jobs_over_vsock_and_does_so_after_a_revert(self):
         begun = time.monotonic()
         host = self.host("vsock, virtio-serial")
-        host.await_state("ready", 800)
+        try:
+            host.await_state("ready", 800)
+        except TimeoutError:
+            print(pathlib.Path(host.state, "machines", "main", "console.log").read_text(errors="replace"), flush=True)
+            raise
         print(f"   inner machine ready after {time.monotonic() - begun:.0f} s", flush=True)
         self.assertEqual(host.machine()["transport"], "vsock")
         for n in range(3):
