@@ -103,11 +103,14 @@ TEST(PbotRequest, NamesLanguagesAsTheGuestDoes) {
   EXPECT_EQ(request_of(job)["lang"], "cpp");
 }
 
-TEST(PbotRequest, HandsOverThePersistentKey) {
+TEST(PbotRequest, HandsOverThePersistentKeyAndThatItIsAFactoid) {
   auto job = shell_job("true");
   EXPECT_FALSE(request_of(job).contains("persist-key"));
+  EXPECT_FALSE(request_of(job).contains("factoid"));
   job.persist_key = "abc";
+  job.factoid = true;
   EXPECT_EQ(request_of(job)["persist-key"], "abc");
+  EXPECT_EQ(request_of(job)["factoid"], 1);
 }
 
 TEST(PbotRequest, IsAsciiWithoutTheTerminalsEditingKeys) {

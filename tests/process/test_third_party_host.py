@@ -199,6 +199,17 @@ class ThirdPartyHost(Folder):
 
     # ---- what is not
 
+    def test_refuses_a_job_before_the_first_hello(self):
+        line = Conversation.__new__(Conversation)
+        line.socket, line.reader, line.nonce = socket.socket(socket.AF_UNIX), Reader(), 5
+        self.addCleanup(line.close)
+        line.socket.connect(self.guest.data)
+        line.send(PING, b"not yet")
+        line.send(JOB, {"steps": [{"argv": ["true"]}]}, 1)
+        frame = line.next()
+        self.assertEqual((frame.type, frame.job, frame.nonce), (ERROR, 1, 5))
+        self.assertEqual(frame.json()["code"], "no-conversation")
+
     def test_drops_what_belongs_to_no_conversation(self):
         self.line.send(PING, b"stale", nonce=1)
         self.line.send(JOB, {"steps": [{"argv": ["true"]}]}, 1, nonce=1)

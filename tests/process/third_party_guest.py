@@ -345,6 +345,8 @@ class Line:
         try:
             if frame.type == HELLO:
                 return self.take_hello(frame)
+            if self.nonce is None and frame.type == JOB:
+                return self.refuse(frame, "no-conversation", "say HELLO first")
             if frame.nonce != self.nonce:
                 return None
             if frame.type == PING:

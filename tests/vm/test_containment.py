@@ -117,8 +117,8 @@ class Containment(VirtualMachine):
 
     def test_devices_are_those_that_programs_use(self):
         self.assertEqual(self.sh("cd /dev; echo *"), "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero")
-        self.assertEqual(self.sh("find / -xdev \\( -type b -o -type c \\) 2>/dev/null; mknod /tmp/d c 1 5 2>&1"),
-                         "mknod: /tmp/d: Operation not permitted")
+        self.assertEqual(self.sh("find / -xdev \\( -type b -o -type c \\) 2>/dev/null; mknod /tmp/d c 1 5 2>&1; echo end"),
+                         "mknod: /tmp/d: Operation not permitted\nend")
         self.assertEqual(self.sh("echo out >/dev/stdout; cat </dev/stdin; head -c 3 /dev/zero | wc -c"), "out\n3")
 
     def test_terminals_are_its_own(self):
@@ -137,7 +137,8 @@ class Containment(VirtualMachine):
         self.assertIn("No such file", self.sh("cat /proc/1/status 2>&1"))
 
     def test_files_are_read_only_but_its_own(self):
-        self.assertEqual(self.sh("find / -xdev -type d -writable 2>/dev/null; grep -c ' rw' /proc/mounts"), "6")
+        self.assertEqual(sorted(self.sh("find / -type d -writable 2>/dev/null | grep -v ^/proc/").split()),
+                         ["/dev/shm", "/home/vm", "/tmp", "/var/tmp"])
         writable = self.sh("awk '$4 ~ /^rw/ { print $2, $3 }' /proc/mounts").splitlines()
         self.assertEqual(sorted(writable), ["/dev/pts devpts", "/dev/shm tmpfs", "/home/vm tmpfs", "/proc proc", "/tmp tmpfs", "/var/tmp tmpfs"])
         for line in self.sh("grep -E ' (/tmp|/dev/shm|/home/vm) ' /proc/mounts").splitlines():
@@ -149,7 +150,7 @@ class Containment(VirtualMachine):
                         "cat /proc/$f 2>/dev/null && echo READ; (echo b >/proc/$f) 2>/dev/null && echo WRITTEN; done; echo end")
         self.assertEqual(reply, "end")
         self.assertIn("Read-only file system", self.sh("(echo 1 >/proc/sys/kernel/panic) 2>&1"))
-        self.assertIn("denied", self.sh("(echo -500 >/proc/self/oom_score_adj) 2>&1"))
+        self.assertEqual(self.sh("(echo -500 >/proc/self/oom_score_adj) 2>/dev/null || cat /proc/self/oom_score_adj"), "0")
 
     def test_file_systems_are_full_before_its_memory_is_used_up(self):
         self.assertRegex(self.sh("for d in /tmp /dev/shm .; do i=0; while head -c 60000000 /dev/zero 2>/dev/null >$d/$i; do i=$((i+1)); "
@@ -170,9 +171,9 @@ class Containment(VirtualMachine):
             self.assertRegex(limits, pattern)
 
     def test_a_core_file_is_there_for_who_asks_and_small(self):
-        self.assertEqual(self.sh(CRASH + "./x 2>/dev/null; ls core* 2>/dev/null"), "")
+        self.assertEqual(self.sh(CRASH + "./x 2>/dev/null; ls core* 2>/dev/null; echo end"), "end")
         size = int(self.sh(CRASH + "ulimit -c 32768; ./x 2>/dev/null; stat -c %s core"))
-        self.assertLessEqual(size, 16 << 20)
+        self.assertLess(size, 17 << 20)  # with holes, which take no room
         self.assertGreater(size, 1 << 20)
 
     def test_a_debugger_works(self):
@@ -187,14 +188,14 @@ class Containment(VirtualMachine):
         self.assertEqual(self.run_as("python3", "import multiprocessing\nwith multiprocessing.Pool(2) as p: print(p.map(abs, [-3, 4]))"), "[3, 4]")
         self.assertEqual(self.sh("perl -e 'print join(\",\", map { $_ * 2 } 1..3), \"\\n\"; print `echo sub`'"), "2,4,6\nsub")
         self.assertEqual(self.run_as("bash", "coproc cat; echo hi >&${COPROC[1]}; read -r x <&${COPROC[0]}; echo $x <(true) | cut -d' ' -f1"), "hi")
-        self.assertEqual(self.run_as("c++17", "#include <future>\n#include <iostream>\n"
-                                     "int main() { std::cout << std::async(std::launch::async, [] { return 42; }).get() << std::endl; }"), "42")
+        self.assertEqual(self.sh("printf '#include <future>\\nint main() { return std::async(std::launch::async, [] { return 42; }).get(); }' >x.cpp; "
+                                 "g++ x.cpp -o x && ./x; echo $?"), "42")
 
     def test_what_is_left_of_system_v_is_gone_for_the_next_job(self):
         self.assertEqual(self.run_as("c11", "#include <sys/shm.h>\n#include <sys/msg.h>\n#include <sys/sem.h>\n#include <stdio.h>\n"
                                      "int main(void) { printf(\"%d\\n\", shmget(77, 4096, IPC_CREAT | 0666) >= 0 && msgget(77, IPC_CREAT | 0666) >= 0 "
                                      "&& semget(77, 1, IPC_CREAT | 0666) >= 0); }"), "1")
-        self.assertEqual(self.sh("tail -qn +2 /proc/sysvipc/*"), "")
+        self.assertEqual(self.sh("tail -qn +2 /proc/sysvipc/*; echo end"), "end")
 
     def test_all_jobs_together_are_bounded(self):
         console = self.console()
@@ -206,7 +207,31 @@ class Containment(VirtualMachine):
         self.assertLess(int(seen.group(1)), total)
         self.assertGreater(int(seen.group(1)), total // 2)
         self.assertGreater(int(seen.group(2)), 200)
-        self.assertEqual(self.sh("find / -name 'cgroup.*' 2>/dev/null | grep -v /usr/"), "")
+        self.assertEqual(self.sh("find / -name 'cgroup.*' 2>/dev/null | grep -v /usr/; echo end"), "end")
+
+    def test_its_network_is_not_the_machines(self):
+        self.assertNotEqual(network_of_a_job(self), network_of_the_machine(self))
+
+
+class NetworkAllowed(VirtualMachine):
+    settings = {"PBOTVM_NETWORK": "true"}
+
+    def test_a_job_has_the_machines_network_where_the_configuration_says_so(self):
+        self.assertEqual(network_of_a_job(self), network_of_the_machine(self))
+        self.assertEqual(self.host.ask("-lang=sh uname -n; cat /dev/kmsg 2>&1 | cut -d: -f3"), "pbot-vm\n No such file or directory")
+
+
+def network_of_a_job(test):
+    return test.host.ask("-lang=sh readlink /proc/self/ns/net")
+
+
+def network_of_the_machine(test):
+    console = test.console()
+    console.type("")
+    console.type("readlink /proc/self/ns/net; echo read")
+    seen = console.expect(rb"(net:\[\d+\])\r?\nread")
+    console.close()
+    return seen.group(1).decode()
 
 
 if __name__ == "__main__":

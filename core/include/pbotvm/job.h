@@ -69,6 +69,9 @@ struct Job {
   /// For a guest that keeps such files itself (protocol pbot); on the others the host brings them as files below a
   /// directory of this name and takes them back. Filled in by the host.
   std::string persist_key;
+  /// For a guest that words its replies itself (protocol pbot): nothing printed is an empty reply. Filled in by the
+  /// host.
+  bool factoid = false;
 };
 
 /// Which bound ended a job, or was met by it.

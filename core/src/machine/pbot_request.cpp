@@ -265,12 +265,14 @@ Parts script(const Job& job) {
   return parts;
 }
 
-std::string to_json(const Parts& parts, std::int64_t date, const std::string& persist_key) {
-  Json request = {{"lang", parts.language},       {"sourcefile", parts.source_file},
-                  {"execfile", parts.exec_file},  {"cmdline", parts.command_line},
-                  {"arguments", parts.arguments}, {"input", parts.input},
-                  {"code", parts.code},           {"date", date}};
-  if (!persist_key.empty()) request["persist-key"] = persist_key;
+Json to_json(const Parts& parts, std::int64_t date) {
+  return {{"lang", parts.language},       {"sourcefile", parts.source_file},
+          {"execfile", parts.exec_file},  {"cmdline", parts.command_line},
+          {"arguments", parts.arguments}, {"input", parts.input},
+          {"code", parts.code},           {"date", date}};
+}
+
+std::string text_of(const Json& request) {
   return request.dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
@@ -280,7 +282,10 @@ std::string pbot_request(const Job& job, std::int64_t date) {
   auto parts = compiled(job);
   if (!parts) parts = interpreted(job);
   if (!parts) parts = script(job);
-  return to_json(*parts, date, job.persist_key);
+  Json request = to_json(*parts, date);
+  if (!job.persist_key.empty()) request["persist-key"] = job.persist_key;
+  if (job.factoid) request["factoid"] = 1;
+  return text_of(request);
 }
 
 std::string pbot_probe(std::string_view word, std::int64_t date) {
@@ -291,7 +296,7 @@ std::string pbot_probe(std::string_view word, std::int64_t date) {
   parts.code = "echo " + std::string(word);
   // A guest that is just opening its line loses the first bytes. Blanks may be lost; half a request would be refused,
   // and the original then sets its clock to 1970.
-  return std::string(probe_padding, ' ') + to_json(parts, date, {});
+  return std::string(probe_padding, ' ') + text_of(to_json(parts, date));
 }
 
 std::string pbot_lines(std::string_view json) {

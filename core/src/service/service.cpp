@@ -281,6 +281,7 @@ void Service::prepare(Run& run, Job& job) {
                               "\"stdin-stream\"; name another machine with -vm=NAME.");
   }
   job.language = name;
+  job.factoid = client.factoid;
   fill_limits(configuration_, job.limits);
   add_client_files(client, name, job);
   job.collection.patterns = client.outputs;

@@ -123,7 +123,7 @@ std::string default_cpu(Acceleration chosen) {
 }
 
 std::string default_kernel_arguments(Acceleration chosen) {
-  const std::string always = "console=ttyS0 quiet panic=-1 nowatchdog";
+  const std::string always = "console=ttyS0 loglevel=3 panic=-1 nowatchdog";
   // Emulated code that was translated is found again only at the same address: starting a program takes a sixth of the
   // time. The price, addresses that a program can foretell, is paid inside a machine that runs nothing but foreign
   // code.
