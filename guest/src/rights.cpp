@@ -66,8 +66,8 @@ void leave_keyrings() {
 
 std::string settle_rights() {
   try {
-    leave_keyrings();
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) throw SystemError("no_new_privs");
+    leave_keyrings();
     if (geteuid() != 0) return "not started as root";
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) throw SystemError("clear ambient capabilities");
     clear_inheritable_set();

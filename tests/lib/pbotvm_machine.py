@@ -130,7 +130,7 @@ class BareMachine:
             "-accel", "tcg" + (",thread=multi" if cpus > 1 else ""), "-m", str(memory), "-smp", str(cpus),
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
             "-kernel", str(IMAGE / "vmlinuz"), "-initrd", str(IMAGE / "initrd"),
-            "-append", "console=ttyS0 quiet panic=-1 nowatchdog norandmaps",
+            "-append", "console=ttyS0 loglevel=3 panic=-1 nowatchdog norandmaps",
             *self.disk(0, IMAGE / "rootfs.squashfs"), *(self.disk(1, disk) if disk else []),
             "-object", "rng-builtin,id=rng", "-device", "virtio-rng-pci,rng=rng",
             *self.line("console"), "-device", "isa-serial,chardev=console,index=0",

@@ -16,6 +16,7 @@ SET_GUEST_CID = 0x4008AF60  # VHOST_VSOCK_SET_GUEST_CID, see the kernel's includ
 DEVICE = "/dev/vhost-vsock"
 # Compilers are not tried here: emulated twice they take minutes.
 PLUGINS = ["hypervisor-qemu", "transport-vsock", "transport-virtio-serial", "transport-heartbeat", "language-shell"]
+MOST = 900  # seconds from power-on to ready; a quiet system needs 150
 YAML = """\
 default_machine: main
 host: {{language: sh}}
@@ -25,6 +26,7 @@ machines:
     image: {image}
     transports: [{transports}]
     cid: {cid}
+    slots: 1
     serial: 0
     heart: "unix:machines/main/heart.sock"
 """
@@ -69,12 +71,12 @@ class Nested(Folder):
 
     def test_3_runs_jobs_over_vsock_and_does_so_after_a_revert(self):
         begun = time.monotonic()
-        host = self.host("vsock, virtio-serial")
-        try:
-            host.await_state("ready", 800)
-        except TimeoutError:
-            print(pathlib.Path(host.state, "machines", "main", "console.log").read_text(errors="replace"), flush=True)
-            raise
+        host = self.host("vsock")
+        while not (os.path.exists(host.state + "/control.sock") and host.machine()["state"] == "ready"):
+            time.sleep(3)  # asking costs the machine a part of its processor
+            if time.monotonic() - begun > MOST:
+                console = pathlib.Path(host.state, "machines", "main", "console.log")
+                self.fail("the inner machine does not become ready: " + console.read_text(errors="replace"))
         print(f"   inner machine ready after {time.monotonic() - begun:.0f} s", flush=True)
         self.assertEqual(host.machine()["transport"], "vsock")
         for n in range(3):
