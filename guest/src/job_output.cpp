@@ -18,7 +18,10 @@ namespace {
 constexpr auto first_look = std::chrono::milliseconds(15);
 // A job that fills its pipe gets a longer one, so that it and this program take fewer turns on the processor.
 constexpr int long_pipe = 256 * 1024;
-constexpr std::size_t much = 16 * 1024;  // in one read
+constexpr std::size_t much = 16 * 1024;      // in one read
+constexpr std::uint64_t plenty = 64 * 1024;  // of a step, in however small pieces
+// Who writes little at a time is not read after each of his writes, but when some of them are there.
+constexpr auto next_look = std::chrono::milliseconds(3);
 
 }  // namespace
 
@@ -120,8 +123,13 @@ std::size_t JobOutput::read_some(Pipe& pipe, std::size_t most) {
   if (state_ == State::ended) pipe.left = size > 0 ? pipe.left - static_cast<std::uint64_t>(size) : 0;
   if (size > 0) {
     take(pipe.stream, {bytes, static_cast<std::size_t>(size)});
-    if (static_cast<std::size_t>(size) >= much && !std::exchange(pipe.lengthened, true)) {
+    const bool little = static_cast<std::size_t>(size) < much;
+    if ((!little || sent_ >= plenty) && !std::exchange(pipe.lengthened, true)) {
       fcntl(pipe.fd->get(), F_SETPIPE_SZ, long_pipe);  // refused: it stays as it is
+    }
+    if (little && state_ == State::open) {
+      pipe.watch.reset();
+      delay_.set(next_look);
     }
     return static_cast<std::size_t>(size);
   }

@@ -94,6 +94,7 @@ class Control(HostAndGuest):
     def test_reports_its_status(self):
         self.assert_works()
         wait_for("a heartbeat", lambda: self.host.machine()["heartbeat_age_s"] is not None, 10)
+        self.host.await_state("ready")  # the slot is free a moment after the reply
         done = self.pbotvm("status", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         machine = json.loads(done.stdout)["machines"][0]

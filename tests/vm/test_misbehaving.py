@@ -6,7 +6,7 @@ import json
 import time
 
 from pbotvm_machine import VirtualMachine
-from pbotvm_testing import main
+from pbotvm_testing import main, wait_for
 
 TIMEOUT = 6
 
@@ -28,8 +28,8 @@ class Misbehaving(VirtualMachine):
         self.assertEqual(self.host.ask("-lang=sh ls -A /tmp /dev/shm"), "/dev/shm:\n\n/tmp:")
 
     def assert_reverted(self, before):
-        self.assert_works()  # waits for the revert, which comes before it
-        self.assertEqual(self.reverts(), before + 1)
+        wait_for("the revert", lambda: self.reverts() == before + 1)
+        self.assert_works()
 
     def test_endless_loop(self):
         before = self.reverts()

@@ -13,6 +13,9 @@ from pbotvm_testing import main, wait_for
 class Recovery(VirtualMachine):
     settings = {"PBOTVM_TIMEOUT": 5, "PBOTVM_QUEUE_TIMEOUT": 60}
 
+    def setUp(self):
+        self.host.await_state("ready")  # a fault of the test before may still have the machine reverted
+
     def test_notices_a_killed_guest_program_by_its_heartbeat_and_reverts(self):
         before = self.reverts()
         console = self.console()

@@ -175,6 +175,7 @@ class Machine {
   void expire_jobs();
   void show_running();
   void settle(std::uint32_t id, const JobAftermath& aftermath);
+  void expect_revert(JobAftermath aftermath);
   void draw_conclusions(const JobAftermath& aftermath);
   void on_guest_restarted();
   void lose_jobs(const std::string& why);

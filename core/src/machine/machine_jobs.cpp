@@ -173,6 +173,7 @@ void Machine::on(const Session::Ended& ended) {
   job.ended = true;
   job.deadline = Deadline::in(clean_time);
   job.aftermath.limit = ended.result.limit;
+  expect_revert(job.aftermath);
   if (!ended.error.empty()) log().warning("%s: the guest could not run a job: %s", name(), ended.error);
   if (!job.execution) return;
   if (!ended.error.empty()) {
@@ -267,6 +268,15 @@ void Machine::settle(std::uint32_t id, const JobAftermath& aftermath) {
   }
   draw_conclusions(aftermath);
   if (counted && jobs_.empty() && dirty_.empty()) set_state(State::ready);
+}
+
+// A fault is known with the result: from then on no job is begun, and whoever has its reply finds the machine draining.
+void Machine::expect_revert(JobAftermath aftermath) {
+  aftermath.proven_clean = true;  // what can only be known later
+  if (abilities_.reverts && configuration_.revert != config::RevertPolicy::always &&
+      needs_revert(configuration_.revert, aftermath)) {
+    draw_conclusions(aftermath);
+  }
 }
 
 // What an aftermath means for the machine and its conversation.
