@@ -20,7 +20,7 @@ constexpr auto first_look = std::chrono::milliseconds(15);
 constexpr int long_pipe = 256 * 1024;
 constexpr std::size_t much = 16 * 1024;      // in one read
 constexpr std::uint64_t plenty = 64 * 1024;  // of a step, in however small pieces
-// Who writes little at a time is not read after each of his writes, but when some of them are there.
+// Who writes little at a time, again and again, is not read after each of his writes, but when some of them are there.
 constexpr auto next_look = std::chrono::milliseconds(3);
 
 }  // namespace
@@ -36,7 +36,7 @@ void JobOutput::open(UniqueFd& out, UniqueFd& err) {
   cut_before_ = cut_;
   pipes_[0].fd = &out;
   pipes_[1].fd = &err;
-  for (auto& pipe : pipes_) pipe.ready = pipe.lengthened = false;
+  for (auto& pipe : pipes_) pipe.ready = pipe.lengthened = pipe.little = false;
   delay_.set(first_look);
 }
 
@@ -124,10 +124,11 @@ std::size_t JobOutput::read_some(Pipe& pipe, std::size_t most) {
   if (size > 0) {
     take(pipe.stream, {bytes, static_cast<std::size_t>(size)});
     const bool little = static_cast<std::size_t>(size) < much;
+    const bool again = std::exchange(pipe.little, little);
     if ((!little || sent_ >= plenty) && !std::exchange(pipe.lengthened, true)) {
       fcntl(pipe.fd->get(), F_SETPIPE_SZ, long_pipe);  // refused: it stays as it is
     }
-    if (little && state_ == State::open) {
+    if (little && again && state_ == State::open) {
       pipe.watch.reset();
       delay_.set(next_look);
     }

@@ -54,6 +54,7 @@ class JobOutput {
     std::unique_ptr<Watch> watch;
     bool ready = false;  // something can be read
     bool lengthened = false;
+    bool little = false;     // was all that was read last
     std::uint64_t left = 0;  // after the end: bytes that were in it
   };
   void watch();

@@ -68,7 +68,7 @@ ordered_json measure_throughput(Transport& transport, std::size_t bytes, int slo
 }
 
 double request_throughput(const Host& host, std::size_t bytes) {
-  const std::string line = "-lang=sh yes 0123456789abcdef0123456789abcdef | head -c " + std::to_string(bytes);
+  const std::string line = "-lang=sh printf %0" + std::to_string(bytes) + "d 7";
   std::vector<double> rates;
   for (int round = 0; round < rounds; ++round) {
     std::string reply;

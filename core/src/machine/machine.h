@@ -167,10 +167,10 @@ class Machine {
   void on(const Session::Ponged& ponged);
   void on(const Session::Printed& printed);
   void on(const Session::StepEnded& step);
-  void on(const Session::Ended& ended);
+  void on(Session::Ended& ended);  // takes the result out
   void on(const Session::Cleaned& cleaned);
   void on(const Session::Refused& refused);
-  void on(const Session::Faulted& faulted);
+  void on(Session::Faulted& faulted);
   bool defer(std::uint32_t id);
   void expire_jobs();
   void show_running();

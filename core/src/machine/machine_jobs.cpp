@@ -77,9 +77,8 @@ Machine::Candidate Machine::next_candidate() {
 }
 
 void Machine::pump() {
-  for (const auto& event : session_->pump()) {
-    std::visit([this](const auto& one) { on(one); }, event);
-  }
+  auto events = session_->pump();
+  for (auto& event : events) std::visit([this](auto& one) { on(one); }, event);
   session_->check();
 }
 
@@ -166,7 +165,7 @@ void Machine::on(const Session::StepEnded& step) {
   if (found != jobs_.end() && found->second.execution) found->second.execution->report(step.step);
 }
 
-void Machine::on(const Session::Ended& ended) {
+void Machine::on(Session::Ended& ended) {
   const auto found = jobs_.find(ended.job);
   if (found == jobs_.end()) return;
   auto& job = found->second;
@@ -177,11 +176,11 @@ void Machine::on(const Session::Ended& ended) {
   if (!ended.error.empty()) log().warning("%s: the guest could not run a job: %s", name(), ended.error);
   if (!job.execution) return;
   if (!ended.error.empty()) {
-    job.execution->finish(Unavailable{"the guest could not run the job: " + ended.error, ended.result});
+    job.execution->finish(Unavailable{"the guest could not run the job: " + ended.error, std::move(ended.result)});
   } else if (ended.reply) {
-    job.execution->finish(GuestReply{*ended.reply});
+    job.execution->finish(GuestReply{std::move(*ended.reply)});
   } else {
-    job.execution->finish(ended.result);
+    job.execution->finish(std::move(ended.result));
   }
 }
 
@@ -212,11 +211,11 @@ void Machine::on(const Session::Refused& refused) {
   settle(refused.job, aftermath);
 }
 
-void Machine::on(const Session::Faulted& faulted) {
+void Machine::on(Session::Faulted& faulted) {
   const auto found = jobs_.find(faulted.job);
   if (found == jobs_.end()) return;
   log().warning("%s: job %u: %s", name(), faulted.job, faulted.why);
-  if (found->second.execution) found->second.execution->finish(Unavailable{faulted.why, faulted.printed});
+  if (found->second.execution) found->second.execution->finish(Unavailable{faulted.why, std::move(faulted.printed)});
   auto aftermath = found->second.aftermath;
   aftermath.protocol_fault = true;
   settle(faulted.job, aftermath);
