@@ -30,24 +30,24 @@ extern "C" {
 #endif
 
 /* Functions of headers that the program may not have asked for. */
-extern int prelude_access_(const char *, int) __asm__("access");
+extern int prelude_access_(const char*, int) __asm__("access");
 extern int prelude_close_(int) __asm__("close");
 extern int prelude_dup2_(int, int) __asm__("dup2");
-extern int prelude_execvp_(const char *, char *const[]) __asm__("execvp");
+extern int prelude_execvp_(const char*, char* const[]) __asm__("execvp");
 extern int prelude_fork_(void) __asm__("fork");
 extern int prelude_getpid_(void) __asm__("getpid");
-extern int prelude_open_(const char *, int, ...) __asm__("open");
+extern int prelude_open_(const char*, int, ...) __asm__("open");
 extern int prelude_pipe_(int[2]) __asm__("pipe");
 extern int prelude_prctl_(int, ...) __asm__("prctl");
-extern int prelude_waitpid_(int, int *, int) __asm__("waitpid");
-extern int *prelude_errno_(void) __asm__("__errno_location");
+extern int prelude_waitpid_(int, int*, int) __asm__("waitpid");
+extern int* prelude_errno_(void) __asm__("__errno_location");
 extern void prelude_exit_(int) __asm__("_exit");
 
 /* ---- %b */
 
 /* What separates groups of digits, and how many digits are in one; 0: they are not separated. */
-PRELUDE_LOCAL_ int prelude_grouping_(const struct printf_info *info, const char **separator) {
-  const struct lconv *local;
+PRELUDE_LOCAL_ int prelude_grouping_(const struct printf_info* info, const char** separator) {
+  const struct lconv* local;
   *separator = ".";
   if (!info->group) return 0;
   if (info->alt) return 4;
@@ -56,18 +56,18 @@ PRELUDE_LOCAL_ int prelude_grouping_(const struct printf_info *info, const char 
   return local->grouping[0] > 0 && local->grouping[0] < CHAR_MAX ? local->grouping[0] : 0;
 }
 
-PRELUDE_LOCAL_ unsigned long long prelude_argument_(const struct printf_info *info, const void *argument) {
-  if (info->is_long_double) return *(const unsigned long long *)argument;
-  if (info->is_long) return *(const unsigned long *)argument;
-  if (info->is_char) return *(const unsigned char *)argument;
-  if (info->is_short) return *(const unsigned short *)argument;
-  return *(const unsigned int *)argument;
+PRELUDE_LOCAL_ unsigned long long prelude_argument_(const struct printf_info* info, const void* argument) {
+  if (info->is_long_double) return *(const unsigned long long*)argument;
+  if (info->is_long) return *(const unsigned long*)argument;
+  if (info->is_char) return *(const unsigned char*)argument;
+  if (info->is_short) return *(const unsigned short*)argument;
+  return *(const unsigned int*)argument;
 }
 
-PRELUDE_LOCAL_ int prelude_print_binary_(FILE *stream, const struct printf_info *info, const void *const *arguments) {
+PRELUDE_LOCAL_ int prelude_print_binary_(FILE* stream, const struct printf_info* info, const void* const* arguments) {
   const unsigned long long value = prelude_argument_(info, arguments[0]);
   const int bits = (int)sizeof value * CHAR_BIT;
-  const char *separator;
+  const char* separator;
   const int group = prelude_grouping_(info, &separator);
   int used = 0, digits = info->prec < 0 ? 1 : info->prec, width, at;
   while (used < bits && value >> used != 0) ++used;
@@ -85,7 +85,7 @@ PRELUDE_LOCAL_ int prelude_print_binary_(FILE *stream, const struct printf_info 
   return width > info->width ? width : info->width;
 }
 
-PRELUDE_LOCAL_ int prelude_binary_argument_(const struct printf_info *info, size_t count, int *types, int *sizes) {
+PRELUDE_LOCAL_ int prelude_binary_argument_(const struct printf_info* info, size_t count, int* types, int* sizes) {
   (void)sizes;
   if (count < 1) return -1;
   types[0] = PA_INT;
@@ -101,7 +101,7 @@ PRELUDE_LOCAL_ int prelude_binary_argument_(const struct printf_info *info, size
 /* Bytes that this process has written so far, to whatever. */
 PRELUDE_LOCAL_ unsigned long long prelude_written_(void) {
   unsigned long long bytes = 0;
-  FILE *const file = fopen("/proc/self/io", "r");
+  FILE* const file = fopen("/proc/self/io", "r");
   if (!file) return 0;
   if (fscanf(file, "rchar: %*u wchar: %llu", &bytes) != 1) bytes = 0;
   fclose(file);
@@ -119,7 +119,7 @@ __attribute__((__constructor__)) static void prelude_begin_(void) {
 
 /* ---- asking gdb */
 
-PRELUDE_LOCAL_ void prelude_start_gdb_(int pid, int to, const char *function, const char *command) {
+PRELUDE_LOCAL_ void prelude_start_gdb_(int pid, int to, const char* function, const char* command) {
   char process[32], frame[300], *arguments[16];
   int nothing = prelude_open_("/dev/null", 2), at = 0;
   sprintf(process, "%d", pid);
@@ -127,27 +127,27 @@ PRELUDE_LOCAL_ void prelude_start_gdb_(int pid, int to, const char *function, co
   prelude_dup2_(nothing, 0);
   prelude_dup2_(to, 1);
   prelude_dup2_(nothing, 2);
-  arguments[at++] = (char *)"gdb";
-  arguments[at++] = (char *)"-nx";
-  arguments[at++] = (char *)"-q";
-  arguments[at++] = (char *)"-batch";
-  arguments[at++] = (char *)"-p";
+  arguments[at++] = (char*)"gdb";
+  arguments[at++] = (char*)"-nx";
+  arguments[at++] = (char*)"-q";
+  arguments[at++] = (char*)"-batch";
+  arguments[at++] = (char*)"-p";
   arguments[at++] = process;
-  arguments[at++] = (char *)"-ex";
+  arguments[at++] = (char*)"-ex";
   arguments[at++] = frame;
-  arguments[at++] = (char *)"-ex";
-  arguments[at++] = (char *)"echo \\001";
-  arguments[at++] = (char *)"-ex";
-  arguments[at++] = (char *)command;
-  arguments[at++] = (char *)"-ex";
-  arguments[at++] = (char *)"echo \\002";
+  arguments[at++] = (char*)"-ex";
+  arguments[at++] = (char*)"echo \\001";
+  arguments[at++] = (char*)"-ex";
+  arguments[at++] = (char*)command;
+  arguments[at++] = (char*)"-ex";
+  arguments[at++] = (char*)"echo \\002";
   arguments[at] = NULL;
   prelude_execvp_("gdb", arguments);
   prelude_exit_(127);
 }
 
 /* Shows what stands between the marks, with `name = ` instead of what gdb puts before it. */
-PRELUDE_LOCAL_ int prelude_show_answer_(FILE *answer, const char *name) {
+PRELUDE_LOCAL_ int prelude_show_answer_(FILE* answer, const char* name) {
   int c, shown = 0;
   while ((c = fgetc(answer)) != EOF && c != 1) {
   }
@@ -166,9 +166,9 @@ PRELUDE_LOCAL_ int prelude_show_answer_(FILE *answer, const char *name) {
   return 1;
 }
 
-PRELUDE_LOCAL_ int prelude_ask_gdb_(const char *function, const char *command, const char *name) {
+PRELUDE_LOCAL_ int prelude_ask_gdb_(const char* function, const char* command, const char* name) {
   int ends[2], pid, shown = 0, status;
-  FILE *answer = NULL;
+  FILE* answer = NULL;
   char path[32];
   const int self = prelude_getpid_();
   if (prelude_pipe_(ends) < 0) return 0;
@@ -190,18 +190,18 @@ PRELUDE_LOCAL_ int prelude_ask_gdb_(const char *function, const char *command, c
 }
 
 /* `verb` and an expression; what it stands for is in the frame of `function`. */
-PRELUDE_LOCAL_ void prelude_gdb_(const char *function, const char *verb, const char *expression) {
+PRELUDE_LOCAL_ void prelude_gdb_(const char* function, const char* verb, const char* expression) {
   char command[4096];
   sprintf(command, "%s %.4000s", verb, expression);
   if (!prelude_ask_gdb_(function, command, expression)) printf("%s: gdb has no answer\n", expression);
 }
 
-PRELUDE_LOCAL_ void prelude_cannot_(const char *what, const char *expression) {
+PRELUDE_LOCAL_ void prelude_cannot_(const char* what, const char* expression) {
   printf("%s(%s) is not available here\n", what, expression);
 }
 
 /* A function as well as a macro: one may take its address. */
-PRELUDE_LOCAL_ void gdb(const char *command) {
+PRELUDE_LOCAL_ void gdb(const char* command) {
   if (!prelude_ask_gdb_("main", command, NULL)) printf("gdb has no answer\n");
 }
 #define gdb(command) ((void)(prelude_ask_gdb_(__FUNCTION__, command, NULL) || printf("gdb has no answer\n")))
@@ -213,7 +213,7 @@ struct prelude_about_ {
   const char *before, *expression, *function;
 };
 
-PRELUDE_LOCAL_ struct prelude_about_ prelude_about_(const char *before, const char *expression, const char *function) {
+PRELUDE_LOCAL_ struct prelude_about_ prelude_about_(const char* before, const char* expression, const char* function) {
   struct prelude_about_ about;
   about.before = before;
   about.expression = expression;
@@ -222,7 +222,7 @@ PRELUDE_LOCAL_ struct prelude_about_ prelude_about_(const char *before, const ch
 }
 
 /* Not for the last statement of a program that has spoken; 1 when the value is to follow. */
-PRELUDE_LOCAL_ int prelude_name_(const struct prelude_about_ *about) {
+PRELUDE_LOCAL_ int prelude_name_(const struct prelude_about_* about) {
   if (about->before[0] && prelude_written_() != prelude_written_before_) return 0;
   printf("%s%s = ", about->before, about->expression);
   return 1;
@@ -269,12 +269,12 @@ PRELUDE_LOCAL_ void prelude_show_long_double_(struct prelude_about_ about, long 
   if (prelude_name_(&about)) printf("%.18Lg\n", value);
 }
 
-PRELUDE_LOCAL_ void prelude_show_pointer_(struct prelude_about_ about, const volatile void *value) {
+PRELUDE_LOCAL_ void prelude_show_pointer_(struct prelude_about_ about, const volatile void* value) {
   if (prelude_name_(&about)) printf("0x%lx\n", (unsigned long)value);
 }
 
-PRELUDE_LOCAL_ void prelude_show_text_(struct prelude_about_ about, const void *value) {
-  const char *text = (const char *)value;
+PRELUDE_LOCAL_ void prelude_show_text_(struct prelude_about_ about, const void* value) {
+  const char* text = (const char*)value;
   int left = 200;
   if (!text) {
     if (prelude_name_(&about)) puts("0x0");
@@ -297,7 +297,7 @@ PRELUDE_LOCAL_ void prelude_show_other_(struct prelude_about_ about, int kind, .
   va_list values;
   va_start(values, kind);
   if (kind == 5) {
-    prelude_show_pointer_(about, va_arg(values, void *));
+    prelude_show_pointer_(about, va_arg(values, void*));
   } else if (kind == 1) {
     prelude_show_signed_(about, va_arg(values, int));
 #ifndef __cplusplus
@@ -333,26 +333,25 @@ PRELUDE_LOCAL_ void prelude_show_other_(struct prelude_about_ about, int kind, .
 #define PRELUDE_TYPE_(e) __typeof__(1 ? (e) : (e))
 #define PRELUDE_IS_VOID_(e) __builtin_types_compatible_p(PRELUDE_TYPE_(e), void)
 #define PRELUDE_IS_COMPLEX_(e) __builtin_types_compatible_p(PRELUDE_TYPE_(e), double _Complex)
-#define PRELUDE_KIND_(e) \
-  (PRELUDE_IS_COMPLEX_(e) ? 9 : __builtin_classify_type(e) == 9 ? 0 : __builtin_classify_type(e))
+#define PRELUDE_KIND_(e) (PRELUDE_IS_COMPLEX_(e) ? 9 : __builtin_classify_type(e) == 9 ? 0 : __builtin_classify_type(e))
 #define PRELUDE_OTHER_(about, e) prelude_show_other_(about, PRELUDE_KIND_(e), e)
 
 /* Something that can be passed on, where it has no value. */
 #define PRELUDE_VALUE_(e) __builtin_choose_expr(PRELUDE_IS_VOID_(e), 0, (e))
 /* Numbers and texts go their own ways, which take nothing else. */
-#define PRELUDE_IS_PLAIN_(e) \
-  _Generic((e), _Bool: 1, char: 1, signed char: 1, unsigned char: 1, short: 1, int: 1, long: 1, long long: 1, \
-           unsigned short: 1, unsigned: 1, unsigned long: 1, unsigned long long: 1, float: 1, double: 1, \
-           long double: 1, char *: 1, const char *: 1, default: 0)
+#define PRELUDE_IS_PLAIN_(e)                                                                                          \
+  _Generic((e), _Bool : 1, char : 1, signed char : 1, unsigned char : 1, short : 1, int : 1, long : 1, long long : 1, \
+           unsigned short : 1, unsigned : 1, unsigned long : 1, unsigned long long : 1, float : 1, double : 1,        \
+           long double : 1, char* : 1, const char* : 1, default : 0)
 #define PRELUDE_PLAIN_(e) __builtin_choose_expr(PRELUDE_IS_PLAIN_(e), (e), 0)
 
-#define PRELUDE_SHOW_(before, text, e) \
-  __extension__ __builtin_choose_expr( \
-      PRELUDE_IS_VOID_(e), (void)(e), \
-      __builtin_choose_expr(PRELUDE_IS_PLAIN_(PRELUDE_VALUE_(e)), \
-                            PRELUDE_CALL_(prelude_about_(before, text, __FUNCTION__), \
-                                          PRELUDE_PLAIN_(PRELUDE_VALUE_(e))), \
-                            PRELUDE_OTHER_(prelude_about_(before, text, __FUNCTION__), PRELUDE_VALUE_(e))))
+#define PRELUDE_SHOW_(before, text, e)                                                                  \
+  __extension__ __builtin_choose_expr(                                                                  \
+      PRELUDE_IS_VOID_(e), (void)(e),                                                                   \
+      __builtin_choose_expr(                                                                            \
+          PRELUDE_IS_PLAIN_(PRELUDE_VALUE_(e)),                                                         \
+          PRELUDE_CALL_(prelude_about_(before, text, __FUNCTION__), PRELUDE_PLAIN_(PRELUDE_VALUE_(e))), \
+          PRELUDE_OTHER_(prelude_about_(before, text, __FUNCTION__), PRELUDE_VALUE_(e))))
 
 #define print(...) PRELUDE_SHOW_("", #__VA_ARGS__, (__VA_ARGS__))
 #define print_last_statement(...) PRELUDE_SHOW_("no output: ", #__VA_ARGS__, (__VA_ARGS__))
