@@ -10,6 +10,9 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$top/build
 
+# What was compiled in one clone is found again in another one.
+export CCACHE_BASEDIR=$top CCACHE_NOHASHDIR=1
+
 say() { printf '%s\n' "$*"; }
 die() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2

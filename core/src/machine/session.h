@@ -83,8 +83,8 @@ class Session {
   virtual void hello(const Opening& opening) = 0;
   /// The same again, for a guest that was not listening yet.
   virtual void repeat_hello() = 0;
-  /// How long a guest that is known to be up may take to answer a hello.
-  virtual std::chrono::milliseconds patience() const { return std::chrono::seconds(1); }
+  /// How long a guest that is known to be up may take to answer a hello: the next transport is asked within a second.
+  virtual std::chrono::milliseconds patience() const { return std::chrono::milliseconds(900); }
 
   virtual void ping(std::string payload) = 0;
   virtual void start_job(std::uint32_t id, const Job& job, const JobOptions& options) = 0;
