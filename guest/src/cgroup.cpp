@@ -39,6 +39,7 @@ JobCgroup::JobCgroup(int parent, const Bounds& bounds) : parent_(parent) {
   directory_ = UniqueFd(openat(parent, name_.c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC));
   if (!directory_) throw SystemError("control group " + name_);
   peak_ = open_in(directory_.get(), "memory.peak");
+  present_ = open_in(directory_.get(), "memory.current");
   pids_events_ = open_in(directory_.get(), "pids.events");
   events_ = open_in(directory_.get(), "cgroup.events");
   cpu_ = open_in(directory_.get(), "cpu.stat");  // there without any controller
@@ -87,7 +88,7 @@ std::uint64_t JobCgroup::peak_memory() const {
 }
 
 std::uint64_t JobCgroup::present_memory() const {
-  return number_of(read_again(open_in(directory_.get(), "memory.current").get()));
+  return number_of(read_again(present_.get()));
 }
 
 CpuTime JobCgroup::cpu_used() const {

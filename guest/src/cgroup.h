@@ -52,7 +52,7 @@ class JobCgroup {
   int parent_;
   std::string name_;
   Bounds bounds_;
-  UniqueFd directory_, peak_, pids_events_, events_, cpu_;
+  UniqueFd directory_, peak_, present_, pids_events_, events_, cpu_;
 };
 
 }  // namespace pbotvm::guest

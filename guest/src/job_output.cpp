@@ -17,7 +17,7 @@ namespace {
 // A step that ends within this is not interrupted for its output, which is read when it has ended; pipes hold so much.
 constexpr auto first_look = std::chrono::milliseconds(15);
 // A job that fills its pipe gets a longer one, so that it and this program take fewer turns on the processor.
-constexpr int long_pipe = 256 * 1024;
+constexpr int long_pipe = 512 * 1024;        // three milliseconds do not fill it: next_look
 constexpr std::size_t much = 16 * 1024;      // in one read
 constexpr std::uint64_t plenty = 64 * 1024;  // of a step, in however small pieces
 // Who writes little at a time, again and again, is not read after each of his writes, but when some of them are there.
@@ -31,13 +31,13 @@ JobOutput::JobOutput(EventLoop& loop, std::uint64_t limit, Events events)
   pipes_[1].stream = Stream::err;
 }
 
-void JobOutput::open(UniqueFd& out, UniqueFd& err) {
+void JobOutput::open(UniqueFd& out, UniqueFd& err, std::size_t crowd) {
   state_ = State::open;
   cut_before_ = cut_;
   pipes_[0].fd = &out;
   pipes_[1].fd = &err;
   for (auto& pipe : pipes_) pipe.ready = pipe.lengthened = pipe.little = false;
-  delay_.set(first_look);
+  delay_.set(first_look * crowd);
 }
 
 void JobOutput::end() {

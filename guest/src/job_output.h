@@ -26,8 +26,9 @@ class JobOutput {
   /// `limit`: bytes of all steps together.
   JobOutput(EventLoop& loop, std::uint64_t limit, Events events);
 
-  /// A step begins; these are the reading ends of its output and its errors.
-  void open(UniqueFd& out, UniqueFd& err);
+  /// A step begins; these are the reading ends of its output and its errors. `crowd`: jobs that share the processor: in
+  /// a crowd a step takes longer, and is let alone for longer.
+  void open(UniqueFd& out, UniqueFd& err, std::size_t crowd);
   /// Its process has ended: what is in the pipes now is the last of it. What others still write is not waited for.
   void end();
   bool ended() const;  ///< and nothing of it is left to be read

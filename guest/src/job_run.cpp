@@ -137,7 +137,8 @@ void JobRun::set_limits() {
 
 // ---- what the host sends
 
-void JobRun::take(std::unique_ptr<Sandbox> sandbox) {
+void JobRun::take(std::unique_ptr<Sandbox> sandbox, std::size_t crowd) {
+  crowd_ = crowd;
   sandbox_ = std::move(sandbox);
   state_ = State::feeding;
   if (!choose_step()) return finish("");
@@ -146,7 +147,6 @@ void JobRun::take(std::unique_ptr<Sandbox> sandbox) {
   } catch (const SystemError& error) {
     return finish(error.what());
   }
-  meter_.emplace(sandbox_->cgroup(), containment_.given("memory"), containment_.given("processes"));
   sandbox_->when_stub_ends([this] { on_stub_exit(); });
   std::string before = std::exchange(order_, {});
   append_step_order();
@@ -291,15 +291,15 @@ void JobRun::begin_step() {
   std::string().swap(order_);
   if (!last_step_) wall_.set(announced_.job.limits.wall);
   StubEnds& stub = sandbox_->stub();
-  output_.open(stub.output, stub.error);
+  output_.open(stub.output, stub.error, crowd_);
   input_.open(stub.input, announced_.job.steps[step_].reads_input);
-  meter_->begin_step();
-  if (meter_->counts_cpu()) cpu_.set(announced_.job.limits.cpu / processors());
+  sandbox_->begin_step();
+  if (sandbox_->meter().counts_cpu()) cpu_.set(announced_.job.limits.cpu / processors());
 }
 
 // All processes of the step together; the kernel's own limit is on each of them.
 void JobRun::check_cpu() {
-  const auto left = announced_.job.limits.cpu - meter_->step_cpu();
+  const auto left = announced_.job.limits.cpu - sandbox_->meter().step_cpu();
   if (left <= microseconds(0)) return strike(Limit::cpu);
   cpu_.set(std::max<Clock::duration>(left / processors(), cpu_look));
 }
@@ -369,9 +369,9 @@ StepResult JobRun::step_result() {
   result.error = step_error_;
   result.wall = step_wall_;
   result.limit = limit_;
-  if (limit_ == Limit::none && meter_->step_met_processes()) result.limit = Limit::processes;
+  if (limit_ == Limit::none && sandbox_->meter().step_met_processes()) result.limit = Limit::processes;
   result.bytes_cut = output_.step_bytes_cut();
-  meter_->end_step(exit_, result);
+  sandbox_->meter().end_step(exit_, result);
   return result;
 }
 

@@ -12,7 +12,6 @@
 #include "event_loop.h"
 #include "job_collection.h"
 #include "job_input.h"
-#include "job_meter.h"
 #include "job_output.h"
 #include "job_owner.h"
 #include "protocol/frame.h"
@@ -53,7 +52,7 @@ class JobRun {
   bool waiting() const { return state_ == State::waiting; }
   bool network() const { return network_; }  ///< of the sandbox that it needs
   bool has_sandbox() const { return sandbox_ != nullptr; }
-  void take(std::unique_ptr<Sandbox> sandbox);
+  void take(std::unique_ptr<Sandbox> sandbox, std::size_t crowd);
   void fail(const std::string& why);
 
   /// The sandbox when the job is done with it: to be ended.
@@ -125,7 +124,7 @@ class JobRun {
   std::unique_ptr<Watch> order_watch_;
   JobInput input_;
   JobOutput output_;
-  std::optional<JobMeter> meter_;
+  std::size_t crowd_ = 1;  // jobs that ran when this one got its sandbox, with it
 
   std::size_t step_ = 0;
   std::optional<StepResult> last_step_;

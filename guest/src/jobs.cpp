@@ -72,7 +72,7 @@ bool Jobs::serve(JobRun& run) {
   const auto fitting =
       std::find_if(ready_.begin(), ready_.end(), [&](const auto& one) { return one->network() == run.network(); });
   if (fitting != ready_.end()) {
-    run.take(take(ready_, fitting->get()));
+    run.take(take(ready_, fitting->get()), occupied() + 1);
     return true;
   }
   while (may_make() && making_.size() < waiting() && make_sandbox(run.network())) {

@@ -24,6 +24,7 @@ namespace {
 constexpr std::uint64_t cgroup_peak_limit = 4 << 20;  // bytes
 constexpr auto end_limit = std::chrono::seconds(1);   // to see that a job is gone
 constexpr auto look_again = std::chrono::milliseconds(2);
+constexpr auto stub_prepares = std::chrono::milliseconds(4);  // itself, usually in half of that
 
 struct Pair {
   UniqueFd mine, other;
@@ -82,7 +83,8 @@ Sandbox::Sandbox(EventLoop& loop, const Containment& containment, const Bounds& 
       network_(network),
       own_network_(!network && containment.given("network")),
       expected_memory_(expected.memory),
-      retry_(loop, [this] { check_ended(); }) {
+      retry_(loop, [this] { check_ended(); }),
+      calm_(loop, [this] { measure_step(); }) {
   if (containment.cgroup_parent() >= 0) cgroup_.emplace(containment.cgroup_parent(), expected);
   if (containment.given("namespaces")) {
     directory_ = containment.work();
@@ -146,6 +148,7 @@ void Sandbox::on_warden_word() {
 
 void Sandbox::come_alive() {
   try {
+    meter_.emplace(cgroup(), containment_.given("memory"), containment_.given("processes"));
     make_stub();
   } catch (const SystemError& error) {
     if (on_failed_) std::exchange(on_failed_, nullptr)(error.what());
@@ -155,7 +158,19 @@ void Sandbox::come_alive() {
   if (on_ready_) std::exchange(on_ready_, nullptr)();
 }
 
+void Sandbox::measure_step() {
+  meter_->begin_step();
+  step_measured_ = true;
+}
+
+void Sandbox::begin_step() {
+  calm_.cancel();
+  if (!step_measured_) measure_step();
+}
+
 void Sandbox::make_stub() {
+  step_measured_ = false;
+  calm_.set(stub_prepares);
   Pair order = make_socket_pair(), input = make_pipe(true), output = make_pipe(false), error = make_pipe(false);
   set_nonblocking(order.mine.get());
   const StubPlace place{containment_,      warden_.fd(),      own_namespaces(own_network_), directory_,
@@ -191,6 +206,7 @@ void Sandbox::renew(const Bounds& bounds, std::function<void()> on_ready, OnFail
   on_failed_ = std::move(on_failed);
   on_stub_end_ = nullptr;
   stub_watch_.reset();
+  calm_.cancel();
   stub_ = {};
   try {
     // A group cannot forget its peak: one that a job has filled is not used again.
@@ -231,6 +247,7 @@ bool Sandbox::vacant() {
 
 void Sandbox::end(std::function<void(const protocol::Clean&)> done) {
   on_ended_ = std::move(done);
+  calm_.cancel();
   on_swept_ = nullptr;
   on_stub_end_ = nullptr;
   stub_watch_.reset();

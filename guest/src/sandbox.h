@@ -14,6 +14,7 @@
 #include "cgroup.h"
 #include "containment.h"
 #include "event_loop.h"
+#include "job_meter.h"
 #include "order.h"
 #include "process.h"
 #include "warden.h"
@@ -50,6 +51,10 @@ class Sandbox {
   void bound(const Bounds& bounds);
   JobCgroup* cgroup() { return cgroup_ ? &*cgroup_ : nullptr; }
 
+  /// What the job uses. A step is counted from begin_step() on; a stub that has waited a while was looked at before.
+  JobMeter& meter() { return *meter_; }
+  void begin_step();
+
   /// Makes it as new for another job, with no trace of the last, or calls `on_failed` when that is not certain: then it
   /// must be ended. Only for a vacant() one whose job met no limit.
   void renew(const Bounds& bounds, std::function<void()> on_ready, std::function<void(const std::string&)> on_failed);
@@ -71,6 +76,7 @@ class Sandbox {
  private:
   void start_warden();
   void come_alive();
+  void measure_step();
   void on_warden_word();
   void make_directory();
   void check_ended();
@@ -89,12 +95,14 @@ class Sandbox {
   std::function<void(const protocol::Clean&)> on_ended_;
 
   std::optional<JobCgroup> cgroup_;
-  std::string directory_;  // of the job; where there is no warden it is this program's to make and remove
+  std::optional<JobMeter> meter_;
+  bool step_measured_ = false;  // what was used before the step that is to come
+  std::string directory_;       // of the job; where there is no warden it is this program's to make and remove
   Process warden_;
   UniqueFd warden_words_;
   StubEnds stub_;
   std::unique_ptr<Watch> warden_watch_, stub_watch_;
-  Timer retry_;
+  Timer retry_, calm_;
   Clock::time_point end_by_{};
 };
 

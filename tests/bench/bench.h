@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds rest{5};  // between two measurements of any
 struct Options {
   std::vector<std::string> transports;
   int count = 100;  ///< of each measurement of a time
-  int slots = 4;    ///< jobs at one time
+  int slots = 0;    ///< jobs at one time; 0: what a machine has by default
   bool machine = true;
   std::string guest;  ///< without a machine: the socket that a guest program serves
   std::filesystem::path image;

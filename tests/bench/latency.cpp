@@ -33,7 +33,7 @@ constexpr char usage[] =
 Measures requests over each transport (virtio-serial and serial unless told otherwise) beside their floor. Prints JSON.
   --transport NAME   virtio-serial, serial or vsock. VM sockets are measured inside a guest only, with --no-machine
   --count N          measurements of each time (100)
-  --slots N          jobs at one time (4)
+  --slots N          jobs at one time (two for each processor, 4 to 8)
   --image DIR        the guest image (image, beside bin)
   --no-machine PATH  a guest program runs on this system and is measured instead of a machine; it serves the Unix
                      socket PATH (for virtio-serial and serial), or VM sockets, CID 1 port 5555 (for vsock: PATH is -)
@@ -95,7 +95,7 @@ ordered_json measure_reverts(Host& host, std::vector<double> plain) {
 // Floor and requests take turns, so that both see the same moods of a shared system.
 ordered_json measure_transport(const Options& options, const fs::path& folder, const std::string& name,
                                const plugin::Registry& plugins, const MachineSettings& settings, ordered_json& memory) {
-  constexpr int rounds = 20;
+  constexpr int rounds = 10;
   const int count = std::max(1, options.count / rounds);
   const std::size_t bytes = name == "serial" && options.machine ? 1'000'000 : 10'000'000;
   const auto yaml = machine_yaml(options, "none", name, settings);
@@ -223,6 +223,7 @@ Options parse(int argc, char** argv) {
       throw std::invalid_argument(name);
     }
   }
+  if (options.slots == 0) options.slots = std::clamp(2 * static_cast<int>(std::thread::hardware_concurrency()), 4, 8);
   if (options.transports.empty()) options.transports = {"virtio-serial", "serial"};
   return options;
 }

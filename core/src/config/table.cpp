@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "config/table.h"
 
+#include <algorithm>
+#include <thread>
+
 namespace pbotvm::config {
 
 namespace {
@@ -43,6 +46,17 @@ void set_language(C& c, const Given& g) {
 
 void set_log_level(C& c, const Given& g) {
   c.log_level = static_cast<LogLevel>(choice(g.value, {"error", "warning", "information", "debug"}));
+}
+
+// Fewer would leave processors idle while jobs read and write; more would only make each of them slower.
+std::uint32_t usual_slots() {
+  return std::clamp(2 * std::thread::hardware_concurrency(), 4u, 8u);
+}
+
+void set_slots(M& m, const Given& g) {
+  m.slots = g.value.is_scalar() && g.value.text() == "auto"
+                ? usual_slots()
+                : static_cast<std::uint32_t>(g.value.integer(1, most_slots));
 }
 
 void set_cid(M& m, const Given& g) {
@@ -317,11 +331,12 @@ std::vector<Row> machine_rows() {
        set_protocol},
       {"machines.NAME.slots",
        {"PBOTVM_SLOTS"},
-       "number",
-       "4",
-       "jobs that run on it at one time; one where it is reverted after every job, or speaks the original's dialect",
+       "number or auto",
+       "auto",
+       "jobs that run on it at one time; auto: two for each processor, 4 to 8; one where it is reverted after every "
+       "job, or speaks the original's dialect",
        {},
-       [](M& m, const Given& g) { m.slots = static_cast<std::uint32_t>(g.value.integer(1, most_slots)); }},
+       set_slots},
       {"machines.NAME.network",
        {"PBOTVM_NETWORK"},
        "true or false",

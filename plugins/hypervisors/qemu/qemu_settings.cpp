@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "pbotvm/unique_fd.h"
 
@@ -17,6 +19,7 @@ constexpr std::uint64_t default_memory = 1024 * mib;
 constexpr std::uint64_t least_memory = 128 * mib;
 constexpr std::uint64_t most_memory = 1024 * 1024 * mib;
 constexpr int most_cpus = 64;
+constexpr int most_usual_cpus = 8;
 constexpr const char* default_binary = "qemu-system-x86_64";
 constexpr const char* kvm_device = "/dev/kvm";
 
@@ -26,6 +29,19 @@ std::uint64_t read_memory(const Settings& settings) {
     settings.find("memory")->fail("memory is " + std::to_string(bytes) +
                                   " bytes, accepted are whole MiB: 1 GiB, 768 MiB");
   return bytes / mib;
+}
+
+// As many as the system has, so that the slots of a machine are worth something; more than eight would mostly wait.
+// One where the processor is emulated: with two, QEMU 7.2 hangs in one boot of thirty, while the kernel loads modules.
+int usual_cpus(Acceleration chosen) {
+  if (chosen == Acceleration::tcg) return 1;
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, most_usual_cpus);
+}
+
+int read_cpus(const Settings& settings, Acceleration chosen) {
+  const auto node = settings.find("cpus");
+  if (!node || node->text() == "auto") return usual_cpus(chosen);
+  return static_cast<int>(settings.integer("cpus", 1, 1, most_cpus));
 }
 
 Acceleration read_accel(const Settings& settings) {
@@ -98,8 +114,8 @@ QemuSettings read_settings(const Settings& settings, const std::string& path) {
   settings.accept_only({"plugin", "memory", "cpus", "accel", "cpu", "binary", "extra", "append"});
   QemuSettings made;
   made.memory_mib = read_memory(settings);
-  made.cpus = static_cast<int>(settings.integer("cpus", 1, 1, most_cpus));
   made.accel = read_accel(settings);
+  made.cpus = read_cpus(settings, choose_acceleration(made.accel));
   if (const auto node = settings.find("cpu")) made.cpu = read_words(*node, "cpu", false);
   made.binary = read_binary(settings, path);
   made.extra = read_extra(settings);

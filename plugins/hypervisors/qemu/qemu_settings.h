@@ -16,7 +16,7 @@ enum class Acceleration { automatic, kvm, tcg };
 /// The map `machines.NAME.hypervisor` of this back end, checked.
 struct QemuSettings {
   std::uint64_t memory_mib = 0;  ///< of the guest
-  int cpus = 1;
+  int cpus = 1;                  ///< `auto`, the default, is as many as this system has, at most 8; 1 without hardware virtualisation
   Acceleration accel = Acceleration::automatic;
   std::string cpu;                 ///< empty: what suits the acceleration
   std::filesystem::path binary;    ///< absolute

@@ -35,7 +35,9 @@ std::string complaint(const std::string& text, const std::string& path = search_
 TEST(QemuSettings, HaveDefaults) {
   const QemuSettings settings = read("{plugin: qemu, binary: sh}");
   EXPECT_EQ(1024u, settings.memory_mib);
-  EXPECT_EQ(1, settings.cpus);
+  EXPECT_EQ(read("{cpus: auto, binary: sh}").cpus, settings.cpus);
+  EXPECT_LE(1, settings.cpus);
+  EXPECT_LE(settings.cpus, 8);
   EXPECT_EQ(Acceleration::automatic, settings.accel);
   EXPECT_EQ("", settings.cpu);
   EXPECT_EQ("/bin/sh", settings.binary);
