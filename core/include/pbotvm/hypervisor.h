@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "pbotvm/machine_settings.h"
 #include "pbotvm/settings.h"
@@ -52,6 +55,55 @@ class PBOTVM_EXPORT Hypervisor {
   virtual std::string description() const = 0;
 
   virtual void* extension(std::string_view identifier);
+};
+
+/// One saved state of a machine.
+struct Snapshot {
+  std::string name;
+  std::string taken;        ///< UTC, "2026-11-21T10:00:00Z"; empty: not known
+  std::uint64_t bytes = 0;  ///< on disk; 0: not known
+  bool current = false;     ///< the machine was last saved as, or put back to, this one
+};
+
+/// Extension of a Hypervisor that keeps several snapshots under names. Same owner, thread and errors as the Hypervisor,
+/// whose extension(identifier) returns it; lives as long. Never gains virtuals.
+class PBOTVM_EXPORT HypervisorSnapshots {
+ public:
+  static constexpr std::string_view identifier = "pbotvm.hypervisor.snapshots/1";
+  virtual ~HypervisorSnapshots();
+
+  /// Oldest first. Works also while the machine does not run.
+  virtual std::vector<Snapshot> list(const Deadline& deadline) = 0;
+  /// Saves the running machine; Error{refused} when there is one of that name.
+  virtual void create(const std::string& name, const Deadline& deadline) = 0;
+  /// Error{refused} with the names there are when there is none of that name.
+  virtual void revert_to(const std::string& name, const Deadline& deadline) = 0;
+  virtual void remove(const std::string& name, const Deadline& deadline) = 0;
+};
+
+/// Something that happened to a machine without being asked for.
+struct HypervisorEvent {
+  enum class Kind {
+    panicked,  ///< its guest reported a kernel panic
+    ended,     ///< it is gone, and nobody here ended it
+    paused,    ///< it stopped, such as when its disk is full
+    resumed,
+    reconnected,  ///< the back end's daemon was away and is there again
+    unreachable,  ///< the back end's daemon is away
+  };
+  Kind kind;
+  std::string text;  ///< one line for the log, in the back end's own words
+};
+
+/// Extension of a Hypervisor that reports events, in the order in which they came. Same owner and thread as the
+/// Hypervisor. Never gains virtuals.
+class PBOTVM_EXPORT HypervisorEvents {
+ public:
+  static constexpr std::string_view identifier = "pbotvm.hypervisor.events/1";
+  virtual ~HypervisorEvents();
+
+  /// The next one that has not been taken; nothing when there is none. Never blocks.
+  virtual std::optional<HypervisorEvent> take_event() = 0;
 };
 
 /// Made once when its plug-in is loaded; `create` runs at start-up, still with the privileges the host was started

@@ -20,6 +20,8 @@ Hypervisor::~Hypervisor() = default;
 void* Hypervisor::extension(std::string_view) {
   return nullptr;
 }
+HypervisorSnapshots::~HypervisorSnapshots() = default;
+HypervisorEvents::~HypervisorEvents() = default;
 HypervisorFactory::~HypervisorFactory() = default;
 
 Language::~Language() = default;
