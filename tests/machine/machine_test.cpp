@@ -26,10 +26,55 @@ using test::ScriptedGuest;
 using test::SocketPair;
 using testing::HasSubstr;
 
+// Keeps names only.
+class FakeSnapshots : public HypervisorSnapshots {
+ public:
+  std::vector<Snapshot> list(const Deadline&) override {
+    std::lock_guard lock(mutex_);
+    return kept_;
+  }
+  void create(const std::string& name, const Deadline&) override {
+    std::lock_guard lock(mutex_);
+    kept_.push_back({name, {}, 0, false});
+  }
+  void revert_to(const std::string& name, const Deadline&) override {
+    std::lock_guard lock(mutex_);
+    bool found = false;
+    for (auto& one : kept_) found = (one.current = one.name == name) || found;
+    if (!found) throw Error(ErrorCode::refused, "no snapshot '" + name + "'");
+  }
+  void remove(const std::string& name, const Deadline&) override {
+    std::lock_guard lock(mutex_);
+    std::erase_if(kept_, [&](const auto& one) { return one.name == name; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Snapshot> kept_{{"1", {}, 0, true}};
+};
+
+class FakeEvents : public HypervisorEvents {
+ public:
+  std::optional<HypervisorEvent> take_event() override {
+    std::lock_guard lock(mutex_);
+    return std::exchange(event_, std::nullopt);
+  }
+  void happen(HypervisorEvent event) {
+    std::lock_guard lock(mutex_);
+    event_ = std::move(event);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::optional<HypervisorEvent> event_;
+};
+
 // A back end whose machine is a socket pair; counts what it is asked for.
 class FakeHypervisor : public Hypervisor {
  public:
   struct Counts {
+    FakeSnapshots named;
+    FakeEvents events;
     std::atomic<int> starts{0}, reverts{0}, stops{0}, snapshots{0};
     std::atomic<bool> revert_fails{false}, start_fails{false}, up{false};
   };
@@ -53,6 +98,12 @@ class FakeHypervisor : public Hypervisor {
     counts_.up = false;
   }
   std::string description() const override { return "a fake"; }
+  void* extension(std::string_view identifier) override {
+    if (identifier == HypervisorSnapshots::identifier && abilities_.reverts) {
+      return static_cast<HypervisorSnapshots*>(&counts_.named);
+    }
+    return identifier == HypervisorEvents::identifier ? static_cast<HypervisorEvents*>(&counts_.events) : nullptr;
+  }
 
  private:
   Counts& counts_;
@@ -137,6 +188,10 @@ class MachineTest : public testing::Test {
     start(policy, abilities);
     guest_ = first_.accept();
     guest_->welcome(slots_);
+  }
+
+  void await_ready() {
+    while (machine_->status().state != State::ready) std::this_thread::yield();
   }
 
   // A job whose client listens.
@@ -676,6 +731,77 @@ TEST_F(MachineTest, RevertsWhenTheOperatorAsksOnceTheRunningJobHasEnded) {
 TEST_F(MachineTest, RefusesToRevertWhatItsHypervisorCannot) {
   start_ready(RevertPolicy::on_fault, {false, false});
   EXPECT_THROW(machine_->revert(), Error);
+}
+
+std::string names(const std::vector<Snapshot>& snapshots) {
+  std::string text;
+  for (const auto& one : snapshots) text += one.name + (one.current ? "* " : " ");
+  return text;
+}
+
+TEST_F(MachineTest, ListsItsSnapshotsAtOnceAndMakesOneWhenTheRunningJobHasEnded) {
+  start_ready();
+  auto outcome = run();
+  const auto id = guest_->expect(FrameType::job).job;
+  auto making = std::async(std::launch::async, [this] {
+    return names(machine_->snapshots({SnapshotRequest::Action::create, "two"}));
+  });
+  while (machine_->status().state != State::draining) std::this_thread::yield();
+  EXPECT_EQ(names(machine_->snapshots({})), "1* ");
+  guest_->finish(id);
+  outcome.get();
+  EXPECT_EQ(making.get(), "1* two ");
+  EXPECT_EQ(names(machine_->snapshots({SnapshotRequest::Action::remove, "two"})), "1* ");
+  auto next = run();
+  serve("on it goes");
+  EXPECT_EQ(printed(next.get()), "on it goes");
+}
+
+TEST_F(MachineTest, RevertsToANamedSnapshotAndSaysHelloAgain) {
+  start_ready();
+  await_ready();
+  machine_->snapshots({SnapshotRequest::Action::create, "two"});
+  auto reverting = std::async(std::launch::async, [this] {
+    return names(machine_->snapshots({SnapshotRequest::Action::revert, "two"}));
+  });
+  guest_->welcome();
+  EXPECT_EQ(reverting.get(), "1 two* ");
+  EXPECT_EQ(machine_->status().state, State::ready);
+  EXPECT_EQ(machine_->status().reverts, 1u);
+}
+
+TEST_F(MachineTest, ServesOnAfterASnapshotThatIsNotThereWasAskedFor) {
+  start_ready();
+  await_ready();
+  EXPECT_THROW(machine_->snapshots({SnapshotRequest::Action::revert, "none"}), Error);
+  auto outcome = run();
+  serve("untouched");
+  EXPECT_EQ(printed(outcome.get()), "untouched");
+  EXPECT_EQ(machine_->status().faults, 0u);
+}
+
+TEST_F(MachineTest, HasNoNamedSnapshotsWhereItsHypervisorKeepsNone) {
+  start_ready(RevertPolicy::on_fault, {false, false});
+  EXPECT_THROW(machine_->snapshots({}), Error);
+}
+
+TEST_F(MachineTest, RevertsAMachineWhoseGuestPanicked) {
+  start_ready();
+  await_ready();
+  counts_.events.happen({HypervisorEvent::Kind::panicked, "kernel panic - not syncing"});
+  guest_ = first_.accept();  // after a panic nothing on the old line is believed
+  guest_->welcome();
+  await_ready();
+  EXPECT_EQ(counts_.reverts, 1);
+  EXPECT_EQ(ear_->count("kernel panic - not syncing"), 2);  // the event, and why it is reverted
+}
+
+TEST_F(MachineTest, OnlyTellsOfOtherEvents) {
+  start_ready();
+  counts_.events.happen({HypervisorEvent::Kind::resumed, "it runs again"});
+  while (ear_->count("it runs again") == 0) std::this_thread::yield();
+  EXPECT_EQ(machine_->status().state, State::ready);
+  EXPECT_EQ(counts_.reverts, 0);
 }
 
 TEST_F(MachineTest, TellsAClientThatWaitedTooLong) {

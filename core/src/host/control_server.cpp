@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -95,6 +96,35 @@ json health_json(machine::Machine& machine) {
           {"round_trip_ms", health.round_trip.count()}};
 }
 
+constexpr std::size_t max_snapshot_name = 64;
+constexpr char snapshot_name_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+machine::SnapshotRequest snapshot_request(const json& command) {
+  using Action = machine::SnapshotRequest::Action;
+  static const std::map<std::string, Action> actions = {
+      {"list", Action::list}, {"create", Action::create}, {"revert", Action::revert}, {"delete", Action::remove}};
+  const auto action = actions.find(command.value("action", std::string("list")));
+  if (action == actions.end()) {
+    throw Error(ErrorCode::refused, "unknown action of a snapshot", "list, create, revert and delete are known");
+  }
+  machine::SnapshotRequest request{action->second, command.value("name", std::string())};
+  const bool plain = !request.name.empty() && request.name.size() <= max_snapshot_name &&
+                     request.name.find_first_not_of(snapshot_name_characters) == request.name.npos;
+  if (request.action != Action::list && !plain) {
+    throw Error(ErrorCode::refused, "a snapshot cannot be named '" + printable(request.name) + "'",
+                "letters, digits, '.', '_' and '-' make a name, at most 64 of them");
+  }
+  return request;
+}
+
+json snapshots_json(machine::Machine& machine, const json& command) {
+  json snapshots = json::array();
+  for (const auto& one : machine.snapshots(snapshot_request(command))) {
+    snapshots.push_back({{"name", one.name}, {"taken", one.taken}, {"bytes", one.bytes}, {"current", one.current}});
+  }
+  return {{"ok", true}, {"snapshots", snapshots}};
+}
+
 json obey(const ControlServer::Context& context, const std::string& line) {
   try {
     const auto command = json::parse(line);
@@ -102,7 +132,8 @@ json obey(const ControlServer::Context& context, const std::string& line) {
     if (name == "status") return status_json(context);
     if (name == "revert") return revert_json(machine_of(context, command));
     if (name == "health") return health_json(machine_of(context, command));
-    throw Error(ErrorCode::refused, "unknown command '" + name + "'", "status, revert and health are known");
+    if (name == "snapshot") return snapshots_json(machine_of(context, command), command);
+    throw Error(ErrorCode::refused, "unknown command '" + name + "'", "status, revert, health and snapshot are known");
   } catch (const json::exception& e) {
     return {{"ok", false}, {"error", std::string("not a command: ") + e.what()}};
   } catch (const std::exception& e) {

@@ -61,16 +61,22 @@ std::string_view state_name(State state) {
   return "unknown";
 }
 
-template <typename Function>
-auto Machine::hypervisor_call(const char* method, Function&& function) {
-  return plugin::guarded({"hypervisor", configuration_.hypervisor.plugin, method}, std::forward<Function>(function));
+namespace {
+
+template <typename Extension>
+Extension* extension_of(Hypervisor& hypervisor) {
+  return static_cast<Extension*>(hypervisor.extension(Extension::identifier));
 }
+
+}  // namespace
 
 Machine::Machine(config::MachineConfiguration configuration, Parts parts, Options options)
     : configuration_(std::move(configuration)),
       parts_(std::move(parts)),
       options_(std::move(options)),
       abilities_(parts_.hypervisor->abilities()),
+      named_snapshots_(extension_of<HypervisorSnapshots>(*parts_.hypervisor)),
+      events_(extension_of<HypervisorEvents>(*parts_.hypervisor)),
       wake_fd_(std::make_shared<const UniqueFd>(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC))),
       queue_(options_.queue_limit, [this] { wake(); }),
       ways_(parts_.transports.size()) {
@@ -255,6 +261,10 @@ void Machine::serve() {
       revert_now();
       continue;
     }
+    if (!snapshots_asked_.empty() && jobs_.empty()) {
+      obey_snapshot_commands();
+      continue;
+    }
     if (stale_ && jobs_.empty()) {
       set_state(State::draining, "it may still be busy with a job that was given up");
       converse(Deadline::in(restored_time), true);
@@ -282,6 +292,7 @@ void Machine::look_after() {
   if (now >= next_look_) {
     next_look_ = now + look_interval;
     if (!parts_.hypervisor->running()) throw Error(ErrorCode::unavailable, "the machine has ended");
+    heed_events();
   }
   if (!heartbeat_) return;
   if (heartbeat_->last_beat()) silent_reverts_ = 0;
@@ -291,6 +302,16 @@ void Machine::look_after() {
   // A snapshot whose guest does not beat either is no cure: the machine is started anew then.
   if (silent_reverts_++ > 0) throw Error(ErrorCode::unavailable, why + ", not after a revert either");
   recover(why, false);
+}
+
+// A panic is a fault; all else shows itself also in what the machine does.
+void Machine::heed_events() {
+  while (events_) {
+    const auto event = hypervisor_call("take_event", [&] { return events_->take_event(); });
+    if (!event) return;
+    log().warning("%s: %s", name(), event->text);
+    if (event->kind == HypervisorEvent::Kind::panicked) return recover("its guest panicked: " + event->text, true);
+  }
 }
 
 void Machine::give_up(const std::string& why) {
@@ -307,6 +328,7 @@ void Machine::give_up(const std::string& why) {
     command.done.set_exception(std::make_exception_ptr(Error(ErrorCode::unavailable, name() + ": " + why)));
   }
   reverts_asked_.clear();
+  fail_snapshot_commands(why);
   // Where the operator turned reverting off, the machine stays as it is, for a look at it: a start would be a revert.
   const bool keep = configuration_.revert == RevertPolicy::never && parts_.hypervisor->running();
   if (abilities_.starts && !keep) parts_.hypervisor->stop(Deadline::in(stop_time));
@@ -336,6 +358,7 @@ void Machine::wind_down() {
     command.done.set_exception(std::make_exception_ptr(Error(ErrorCode::unavailable, "the host is shutting down")));
   }
   reverts_asked_.clear();
+  fail_snapshot_commands("the host is shutting down");
   session_.reset();
   if (abilities_.starts) parts_.hypervisor->stop(Deadline::in(stop_time));
   set_state(State::absent, "the host is shutting down");
@@ -365,10 +388,13 @@ void Machine::recover(const std::string& why, bool line_is_broken) {
   revert_now();
 }
 
-void Machine::revert_now() {
+void Machine::revert_now(const std::string& snapshot) {
   set_state(State::reverting, "it is being reverted");
   const auto begun = Clock::now();
-  hypervisor_call("revert", [&] { parts_.hypervisor->revert(Deadline::in(revert_time)); });
+  hypervisor_call("revert", [&] {
+    const auto deadline = Deadline::in(revert_time);
+    snapshot.empty() ? parts_.hypervisor->revert(deadline) : named_snapshots_->revert_to(snapshot, deadline);
+  });
   const auto reverted = Clock::now();
   {
     std::lock_guard lock(mutex_);
@@ -448,6 +474,7 @@ void Machine::take_commands(bool serving) {
     set_state(State::draining);
     reverts_asked_.push_back(std::move(command));
   }
+  take_snapshot_commands(serving, not_now);
   for (auto& command : healths) {
     if (!serving || health_asked_) {
       command.done.set_exception(std::make_exception_ptr(

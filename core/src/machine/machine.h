@@ -22,6 +22,7 @@
 #include "machine/session.h"
 #include "pbotvm/hypervisor.h"
 #include "pbotvm/transport.h"
+#include "plugin/guard.h"
 
 namespace pbotvm::machine {
 
@@ -46,6 +47,12 @@ struct Health {
   std::string figures;
   std::optional<std::chrono::duration<double>> heartbeat_age;
   std::chrono::duration<double, std::milli> round_trip{};
+};
+
+/// What an operator wants done with the named snapshots of a machine; no name: list them.
+struct SnapshotRequest {
+  enum class Action { list, create, revert, remove } action = Action::list;
+  std::string name;
 };
 
 /// A transport and the name that the configuration gives it.
@@ -102,6 +109,9 @@ class Machine {
   /// Operator: lets running jobs end, reverts, comes back when the machine is ready. Throws Error.
   void revert();
   Health health();
+  /// Operator: does it and comes back with the snapshots that there are then. All but a list let running jobs end
+  /// first. Throws Error: `refused` where the back end keeps no named snapshots.
+  std::vector<Snapshot> snapshots(const SnapshotRequest& request);
 
   /// Turns waiting requests away, cancels what runs, ends the machine, joins the thread.
   void shut_down();
@@ -128,6 +138,10 @@ class Machine {
   };
   struct RevertCommand {
     std::promise<void> done;
+  };
+  struct SnapshotCommand {
+    SnapshotRequest request;
+    std::promise<std::vector<Snapshot>> done;
   };
   struct HealthCommand {
     std::promise<Health> done;
@@ -183,9 +197,16 @@ class Machine {
 
   // The machine itself.
   void recover(const std::string& why, bool line_is_broken);
-  void revert_now();
+  void revert_now(const std::string& snapshot = {});  // empty: the configured one
   void give_up(const std::string& why);
   void become_ready();
+  void heed_events();
+
+  // Named snapshots: machine_snapshots.cpp.
+  void take_snapshot_commands(bool serving, const Error& not_now);
+  void obey_snapshot_commands();
+  std::vector<Snapshot> obey(const SnapshotRequest& request);
+  void fail_snapshot_commands(const std::string& why);
 
   // Waiting.
   void wait(const Deadline& deadline);
@@ -200,12 +221,16 @@ class Machine {
 
   void set_state(State state, const std::string& problem = {});
   template <typename Function>
-  auto hypervisor_call(const char* method, Function&& function);
+  auto hypervisor_call(const char* method, Function&& function) {
+    return plugin::guarded({"hypervisor", configuration_.hypervisor.plugin, method}, std::forward<Function>(function));
+  }
 
   const config::MachineConfiguration configuration_;
   Parts parts_;
   const Options options_;
   const HypervisorAbilities abilities_;
+  HypervisorSnapshots* const named_snapshots_;  // the back end's, if it has any; likewise:
+  HypervisorEvents* const events_;
   const std::shared_ptr<const UniqueFd> wake_fd_;  // shared with executions, whose clients may outlive this machine
   JobQueue queue_;
   std::optional<HeartbeatMonitor> heartbeat_;
@@ -229,11 +254,13 @@ class Machine {
   std::string dirty_;   // why it must be reverted; empty: it need not
   std::vector<RevertCommand> reverts_asked_;
   std::optional<HealthCommand> health_asked_;
+  std::deque<SnapshotCommand> snapshots_asked_;
 
   // Shared, under the mutex.
   mutable std::mutex mutex_;
   std::deque<RevertCommand> revert_commands_;
   std::deque<HealthCommand> health_commands_;
+  std::deque<SnapshotCommand> snapshot_commands_;
   bool ended_ = false;
   MachineStatus status_;
   Clock::time_point state_since_ = Clock::now();

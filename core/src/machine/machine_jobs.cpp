@@ -51,7 +51,7 @@ std::string aftermath_text(const JobAftermath& aftermath) {
 
 void Machine::begin_jobs() {
   bool begun = false;
-  while (dirty_.empty() && !stale_ && jobs_.size() < slots_) {
+  while (dirty_.empty() && !stale_ && snapshots_asked_.empty() && jobs_.size() < slots_) {
     const auto candidate = next_candidate();
     if (!candidate.execution) break;
     begin(candidate.execution, candidate.execution->job()).patience = candidate.patience;
