@@ -93,6 +93,7 @@ class Collector {
 
   void walk(UniqueFd directory, const std::string& path, const PathPatterns::Places& places, std::size_t depth) {
     for (const auto& name : names_in(directory, path)) {
+      if (late(path)) return;  // many long patterns take longer than the names
       const auto next = patterns_.step(places, name);
       if (next.none()) continue;
       const std::string whole = path.empty() ? name : path + "/" + name;
@@ -135,14 +136,21 @@ class Collector {
 
   // Whether one entry more is too much, or the time is over: then nothing more is looked at.
   bool exhausted(const std::string& path) {
-    if (over_) return true;
-    const bool many = ++entries_ > max_entries;
-    const bool late = entries_ % entries_between_looks == 0 && Clock::now() > end_;
-    if (!many && !late) return false;
+    if (!over_ && ++entries_ > max_entries) {
+      give_up(path, "not searched beyond " + std::to_string(max_entries) + " entries");
+    }
+    return over_ || (entries_ % entries_between_looks == 0 && late(path));
+  }
+
+  bool late(const std::string& path) {
+    const bool late = Clock::now() > end_;
+    if (late && !over_) give_up(path, "not searched further: out of time");
+    return late;
+  }
+
+  void give_up(const std::string& path, const std::string& why) {
     over_ = true;
-    leave(path.empty() ? "." : path, many ? "not searched beyond " + std::to_string(max_entries) + " entries"
-                                          : "not searched further: out of time");
-    return true;
+    leave(path.empty() ? "." : path, why);
   }
 
   void leave(std::string path, std::string why) {

@@ -407,8 +407,10 @@ void JobRun::begin_stub() {
 
 // ---- files that are taken back
 
+// A job that a limit has ended gives nothing back: its files may be halves.
 bool JobRun::wants_collection() const {
-  return owner_ && !announced_.job.collection.patterns.empty() && limit_ != Limit::wall && limit_ != Limit::cancelled;
+  const bool went_on = limit_ == Limit::none || limit_ == Limit::processes || limit_ == Limit::file_size;
+  return owner_ && !announced_.job.collection.patterns.empty() && went_on;
 }
 
 void JobRun::end_steps() {
@@ -426,9 +428,6 @@ void JobRun::end_steps() {
                                   check_collected();
                                 },
                             .on_broken = [this](const std::string& why) { give_up_collection(why); }});
-  // Where no control group ends a job, its namespaces did.
-  const bool gone = limit_ != Limit::none && !sandbox_->cgroup() && containment_.given("namespaces");
-  if (gone) return give_up_collection("the job was ended");
   sweep();
 }
 

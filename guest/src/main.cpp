@@ -8,9 +8,11 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 
 #include "containment.h"
 #include "event_loop.h"
+#include "host/service_notify.h"
 #include "options.h"
 #include "pbotvm/abi.h"
 #include "server.h"
@@ -46,6 +48,8 @@ int serve(const Options& options) {
   }
   EventLoop loop;
   Server server(loop, containment, options);
+  host::notify_service_manager("READY=1");
+  unsetenv("NOTIFY_SOCKET");  // no job is to speak for this program
   loop.run();
 }
 

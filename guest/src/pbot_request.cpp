@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "protocol/json_shape.h"
+
 namespace pbotvm::guest {
 namespace {
 
@@ -13,42 +15,22 @@ using Json = nlohmann::json;
 
 constexpr std::string_view end_mark = ":end:";
 constexpr std::size_t max_name = 255;
-constexpr std::size_t max_depth = 8;
-constexpr std::size_t max_values = 10'000;  // so that a text cannot grow to much more memory
+constexpr protocol::JsonBounds bounds{8, 10'000};
 
 [[noreturn]] void fail(const std::string& problem) {
   throw PbotError("Bad request: " + problem + ".");
 }
 
-// Nesting and number of values, before the parser builds anything from them.
-void check_shape(std::string_view text) {
-  std::size_t depth = 0, values = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c == '\\') ++i;
-      if (c == '"') quoted = false;
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > max_depth) fail("nested too deeply");
-    } else if (c == '}' || c == ']') {
-      if (depth > 0) --depth;
-    } else if (c == ',' && ++values > max_values) {
-      fail("too many values");
-    }
-  }
-}
-
 Json parse_object(std::string_view text) {
-  check_shape(text);
+  if (const auto flaw = protocol::flaw_of_shape(text, bounds); !flaw.empty()) fail(std::string(flaw));
   try {
     Json object = Json::parse(text);
     if (!object.is_object()) fail("not a JSON object");
     return object;
   } catch (const Json::parse_error& error) {
     fail("not JSON (at byte " + std::to_string(error.byte) + ")");
+  } catch (const Json::out_of_range&) {
+    fail("a number that is too large");
   }
 }
 

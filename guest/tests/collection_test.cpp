@@ -12,6 +12,7 @@ namespace pbotvm::guest_test {
 namespace {
 
 using protocol::FrameType;
+using testing::AnyOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -202,15 +203,34 @@ TEST_F(GuestCollection, a_job_that_is_cancelled_or_late_gives_nothing) {
   EXPECT_FALSE(client.finish(1).collected);
 }
 
-TEST_F(GuestCollection, many_long_patterns_of_a_job_that_was_ended_are_answered_whole) {
-  Job job = shell_job("yes");
-  job.limits.output = 1000;
-  std::string pattern(200, 'p');
-  while (pattern.size() + 201 <= 4095) pattern += "/" + std::string(200, 'p');
-  for (int i = 0; i < 64; ++i) job.collection.patterns.push_back(pattern + std::to_string(i % 10));
+TEST_F(GuestCollection, a_job_that_a_limit_ended_gives_nothing) {
+  Job loud = shell_job("echo x > file; yes");
+  loud.limits.output = 1000;
+  Job busy = shell_job("echo x > file; while :; do :; done");
+  busy.limits.cpu = 300ms;
+  for (auto* job : {&loud, &busy}) {
+    job->collection.patterns = {"*"};
+    const auto outcome = client.run(*job);
+    EXPECT_THAT(outcome.ending.value().limit, AnyOf(Limit::output, Limit::cpu));
+    EXPECT_FALSE(outcome.collected);
+    EXPECT_EQ(client.run(shell_job("echo next")).out(), "next\n");
+  }
+}
+
+TEST_F(GuestCollection, patterns_that_take_long_end_the_search_and_not_its_result) {
+  // Of every place in a name each pattern finds only at its end that it does not fit.
+  const std::string name(200, 'a');
+  Job job = shell_job("touch first; mkdir z; cd z; seq -f " + name + "%.0f 8000 | xargs touch");
+  job.limits.wall = job.limits.cpu = 60s;
+  for (int i = 0; i < 60; ++i) {
+    job.collection.patterns.push_back("z/**/*" + std::string(120, 'a') + "b" + std::to_string(i));
+  }
+  job.collection.patterns.push_back("first");
+  const auto begun = std::chrono::steady_clock::now();
   const auto outcome = client.run(job);
-  EXPECT_EQ(outcome.ending.value().limit, Limit::output);
-  EXPECT_THAT(paths(outcome), IsEmpty());  // without a control group all are left behind: the place has ended, too
+  EXPECT_THAT(paths(outcome), ElementsAre("first"));
+  EXPECT_THAT(left(outcome), ElementsAre("z: not searched further: out of time"));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 60s);
 }
 
 TEST_F(GuestCollection, a_failed_job_still_gives_its_files) {

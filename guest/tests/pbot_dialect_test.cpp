@@ -284,6 +284,7 @@ TEST(PbotRequest, what_is_no_request_is_refused_with_the_reason) {
   }
   EXPECT_EQ(complaint("{\"code\":" + std::string(1'000'000, '[')), "Bad request: nested too deeply.");
   EXPECT_EQ(complaint("{\"code\":[" + std::string(1'000'000, ',')), "Bad request: too many values.");
+  EXPECT_EQ(complaint("{\"code\":1e999}"), "Bad request: a number that is too large.");
 }
 
 TEST(PbotWords, are_split_as_pbot_splits_them) {

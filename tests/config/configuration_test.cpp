@@ -254,6 +254,25 @@ TEST_F(ConfigurationTest, NoRevertIsOffWhenEmptyOrZero) {
   }
 }
 
+TEST_F(ConfigurationTest, AMachineIsKnownByItsNameAndItsAliasesInAnyCase) {
+  write("machines: {pbot-vm: {aliases: [main, Old.One]}, b: {serial: 1, heart: 2, cid: 9}}");
+  const Configuration c = load();
+  for (const char* called : {"pbot-vm", "PBOT-VM", "main", "old.one"}) EXPECT_EQ(c.name_of_machine(called), "pbot-vm");
+  EXPECT_EQ(c.name_of_machine("b"), "b");
+  EXPECT_EQ(c.name_of_machine("none"), "none");
+}
+
+TEST_F(ConfigurationTest, NoNameBelongsToTwoMachines) {
+  const std::string b = "\n  b: {serial: 1, heart: 2, cid: 9, aliases: [";
+  EXPECT_EQ(file_failure("machines:\n  pbot-vm:" + b + "Pbot-VM]}"),
+            "FILE:3:45: error: found the alias 'Pbot-VM', by which 'pbot-vm' is known already; no name belongs to two "
+            "machines");
+  EXPECT_THAT(file_failure("machines:\n  pbot-vm: {aliases: [x]}" + b + "x]}"), HasSubstr("found the alias 'x'"));
+  EXPECT_THAT(file_failure("machines:\n  pbot-vm: {aliases: [\"a b\"]}"), HasSubstr("found the machine name 'a b'"));
+  EXPECT_THAT(file_failure("machines:\n  pbot-vm:\n  PBOT-VM: {serial: 1, heart: 2, cid: 9}"),
+              HasSubstr("which is the same name to a request"));
+}
+
 TEST_F(ConfigurationTest, APluginKeepsItsSettingsWhenItIsNamedAgain) {
   write(
       "machines:\n  pbot-vm:\n    hypervisor: {plugin: qemu, memory: 2 GiB}\n"
@@ -297,7 +316,8 @@ TEST_F(ConfigurationTest, NamesTheNearestKeyAtEveryLevel) {
   EXPECT_EQ(
       file_failure("machines:\n  pbot-vm:\n    serail: 1\n"),
       "FILE:3:5: error: unknown key 'serail', accepted are domain, serial, heart, virtio_serial, image, heartbeat, "
-      "cid, vport, revert, snapshot, hypervisor, transports, protocol, slots, network; did you mean 'serial'?");
+      "cid, vport, revert, snapshot, hypervisor, transports, protocol, slots, aliases, network; did you mean "
+      "'serial'?");
 }
 
 TEST_F(ConfigurationTest, SaysWhatIsAcceptedInsteadOfAWrongValue) {
@@ -485,7 +505,7 @@ TEST_F(ConfigurationTest, NamesTheOptionThatIsWrong) {
 
 TEST(SettingsTableTest, SaysEverythingOfEverySetting) {
   const auto rows = settings_table();
-  EXPECT_EQ(rows.size(), 35u);
+  EXPECT_EQ(rows.size(), 36u);
   for (const auto& row : rows) {
     EXPECT_FALSE(row.type.empty()) << row.yaml;
     EXPECT_FALSE(row.fallback.empty()) << row.yaml;

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Bad input from clients: one clear line or nothing, logged, and nothing else is disturbed."""
 
+import concurrent.futures
 import json
+import pathlib
 import socket
 import struct
 import time
@@ -76,6 +78,29 @@ class BadInput(HostAndGuest):
         self.assertIn("nested too deeply", self.host.ask('{"code":"x","y":' + "[" * 5000 + "]" * 5000 + "}"))
         self.assertIn("number that is too large", self.host.ask('{"code":"x","n":1e999}'))
         self.assertIn("a\\x00b", self.host.ask(json.dumps({"code": "-lang=python3 print('a\\0b')"})))
+
+    def test_repeats_no_control_character_and_little_of_a_name(self):
+        self.assertEqual(self.host.ask(json.dumps({"code": "x", "vm": "a\r\nPRIVMSG #c :b\0"})),
+                         "Unknown machine 'a\\x0d\\x0aprivmsg #c :b\\x00'; available machines are: main")
+        self.assertLess(len(self.host.ask("-lang=" + "x" * 500_000 + " y")), 1000)
+
+    def about_host(self, file):
+        return pathlib.Path("/proc", str(self.host.process.pid), file).read_text()
+
+    def memory(self):
+        status = self.about_host("status")
+        return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))) << 10
+
+    def test_gives_back_the_memory_of_many_large_requests(self):
+        if "libasan" in self.about_host("maps"):
+            self.skipTest("the address sanitizer keeps what was freed")
+        keys = json.dumps({"code": "-lang=nosuch x", **{f"key{i}": i for i in range(60_000)}})
+        code = "-lang=sh true #" + "x" * 1_000_000
+        before = self.memory()
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            replies = list(pool.map(lambda i: self.host.ask((keys, code)[i % 2]), range(72)))
+        self.assertEqual(len({reply.split("\n")[0] for reply in replies}), 2)
+        self.assertLess(self.memory() - before, 32 << 20)
 
     def test_refuses_what_no_guest_would_take_before_anybody_waits_for_it(self):
         for request in ({"code": "-lang=sh true", "arguments": "a\0b"}, {"code": "-lang=sh true", "arguments": "a " * 5000},

@@ -156,6 +156,10 @@ class Events(HostAndGuest):
                 last = client.rest()[-1]
                 self.assertEqual((last["event"], last["code"]), ("error", "bad-request"))
                 self.assertIn(text, last["text"])
+        with self.host.connect() as s:  # mostly before its job is begun
+            s.sendall(b'{"code":"-lang=sh sleep 50","reply":"json","stdin-stream":true}\nno object\n')
+            last = json.loads(read_all(s).splitlines()[-1])
+        self.assertEqual((last["event"], last["code"]), ("error", "bad-request"))
         with JsonClient(self.host, "-lang=sh echo begun; sleep 50") as client:
             client.await_text("begun\n")
             client.say(stdin="x")

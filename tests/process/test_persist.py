@@ -74,6 +74,19 @@ class Kept(HostAndGuest):
         self.assertIn(event["why"], events[-1]["reply"])
         self.assertEqual(self.ask("big", "ls big; cat big/f"), "f\nold")
 
+    def test_keeps_the_old_files_where_a_file_stands_in_the_directorys_place(self):
+        self.ask("place", "echo old > place/f")
+        self.assertEqual(self.ask("place", "rm -r place; echo x > place"),
+                         "Success (no output).\n[Persistent files not saved: 'place' is a file, and must be a directory]")
+        self.assertEqual(self.ask("place", "ls place; cat place/f"), "f\nold")
+        self.assertEqual(list(self.archive("place").parent.glob("place.tar.*")), [])
+
+    def test_keeps_the_old_files_where_a_limit_ended_the_job(self):
+        self.ask("ended", "echo old > ended/f")
+        self.assertTrue(self.ask("ended", "echo new > ended/f; yes").endswith(
+            "[Persistent files not saved: the job did not come to its end]"))
+        self.assertEqual(self.ask("ended", "cat ended/f"), "old")
+
     def test_keeps_the_old_files_where_one_is_no_file(self):
         self.ask("link", "echo old > link/f")
         self.assertIn("[Persistent files not saved: 'link/l'", self.ask("link", "echo new > link/f; ln -s /etc/passwd link/l"))

@@ -45,6 +45,8 @@ TEST(CatalogueTest, ListsTheLanguagesForAnUnknownOne) {
   const Catalogue catalogue(two_languages());
   EXPECT_EQ(catalogue.unknown_language_text("x"),
             "Language 'x' is not supported.\nSupported languages are: python, python3, sh");
+  EXPECT_EQ(catalogue.unknown_language_text("a\nb"),
+            "Language 'a\\x0ab' is not supported.\nSupported languages are: python, python3, sh");
 }
 
 TEST(CatalogueTest, RefusesTwoLanguagesOfOneName) {

@@ -3,6 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <nlohmann/json.hpp>
+
+#include "service/client_json.h"
+
 namespace pbotvm::service {
 namespace {
 
@@ -233,6 +237,14 @@ TEST(ClientWordTest, RefusesWhatItCannotTake) {
   EXPECT_THAT(word_refusal(R"({"cancel":"yes"})", true), HasSubstr("must be true or false"));
   EXPECT_THAT(word_refusal("more text", true), HasSubstr("must be a JSON object"));
   EXPECT_THAT(word_refusal("[1]", true), HasSubstr("must be a JSON object"));
+}
+
+TEST(ClientRequestTest, KeepsNothingOfKeysThatAreNobodys) {
+  const auto object =
+      parse_client_object(R"({"a":"x","b":"y","c":[1],"d":{"a":1},"e":[2],"a2":null})", {"a", "c"}, {"e"});
+  EXPECT_FALSE(object.contains("b") || object.contains("d") || object.contains("a2")) << object;
+  EXPECT_EQ(object.at("a"), "x");
+  EXPECT_EQ(object.at("e"), nlohmann::json::parse("[2]"));
 }
 
 TEST(ClientRequestTest, SurvivesDeepNesting) {

@@ -100,6 +100,17 @@ TEST_F(PersistentFilesTest, KeepsTheOldFilesWhereTheNewOnesAreTooMany) {
   EXPECT_EQ(files.load(*lease("k")).at(0).content, "old");
 }
 
+TEST_F(PersistentFilesTest, KeepsTheOldFilesWhereTheNewOnesCouldNotBeReadAgain) {
+  files.save(*lease("k"), {{"a", "old"}});
+  EXPECT_THAT(refusal("k", {{"", "in the directory's own place"}}), HasSubstr("no \"path\""));
+  EXPECT_THAT(refusal("k", {{"../up", ""}}), HasSubstr("'..'"));
+  EXPECT_THAT(refusal("k", {{"\xFF", ""}}), HasSubstr("UTF-8"));
+  EXPECT_THAT(refusal("k", {{"a", ""}, {"a", ""}}), HasSubstr("twice"));
+  EXPECT_THAT(refusal("k", {{"a", ""}, {"a/b", ""}}), HasSubstr("needs a directory"));
+  EXPECT_EQ(files.load(*lease("k")).at(0).content, "old");
+  EXPECT_EQ(names(), std::vector<std::string>{"k.tar"});
+}
+
 TEST_F(PersistentFilesTest, BoundsTheNumberOfKeys) {
   for (const char* key : {"a", "b", "c"}) files.save(*lease(key), {{"f", key}});
   EXPECT_THAT(refusal("d", {{"f", "d"}}), HasSubstr("3 keys already"));

@@ -28,6 +28,7 @@ namespace {
 using nlohmann::json;
 
 constexpr char socket_name[] = "control.sock";
+constexpr std::chrono::seconds host_patience{10};    // it answers "status" from memory
 constexpr std::size_t max_answer = 4 * 1024 * 1024;  // bytes
 
 [[noreturn]] void cannot_reach(const std::filesystem::path& state, int error) {
@@ -85,6 +86,20 @@ json ask_host(const std::filesystem::path& state, const json& command, std::chro
   if (!answer.is_object() || !answer.contains("ok") || !answer["ok"].is_boolean())
     throw Error(ErrorCode::protocol, "the host did not answer with a JSON object", "use the pbotvm of its version");
   return answer;
+}
+
+json holding_host(const std::filesystem::path& state, const std::string& machine) {
+  json status;
+  try {
+    status = ask_host(state, {{"command", "status"}}, host_patience);
+  } catch (const Error& e) {
+    if (e.code() == ErrorCode::unavailable) return nullptr;
+    throw;
+  }
+  for (const auto& one : status.value("machines", json::array())) {
+    if (one.is_object() && one.value("name", "") == machine) return status;
+  }
+  return nullptr;
 }
 
 namespace {

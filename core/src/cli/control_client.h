@@ -14,6 +14,11 @@ namespace pbotvm::cli {
 nlohmann::json ask_host(const std::filesystem::path& state, const nlohmann::json& command,
                         std::chrono::milliseconds patience);
 
+/// The status of the host that has STATE and serves this machine, null where there is none. Changes into `state` where
+/// it can, as a machine's relative sockets are below it. Throws Error as ask_host() does, but not where no host
+/// listens.
+nlohmann::json holding_host(const std::filesystem::path& state, const std::string& machine);
+
 /// A status answer for people: the host, then its machines as a table, each problem on a line below.
 std::string status_text(const nlohmann::json& status);
 

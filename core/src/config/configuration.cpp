@@ -60,6 +60,11 @@ struct Place {
   bool built_in = true;
 };
 
+std::string lower_case(std::string text) {
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return text;
+}
+
 /// Reads all sources once; load() is called once.
 class Loader {
  public:
@@ -73,6 +78,7 @@ class Loader {
       if (row.host) apply(row, "", [&](const Given& given) { row.host(result_, given); });
     for (const auto& name : machine_names()) load_machine(name);
     check_command_line_keys();
+    check_names();
     check_endpoints();
     check_context_ids();
     return std::move(result_);
@@ -267,6 +273,28 @@ class Loader {
 
   // ---- What must differ
 
+  // Requests name a machine in any case of letters.
+  void check_names() const {
+    std::map<std::string, std::string> owners;
+    for (const auto& machine : result_.machines) {
+      const std::string& owner = machine.settings.name;
+      const auto [other, fresh] = owners.emplace(lower_case(owner), owner);
+      if (!fresh)
+        file_.find("machines")
+            ->key(owner)
+            .fail("found the machine '" + owner + "' beside '" + other->second +
+                  "', which is the same name to a request; give each its own");
+    }
+    for (const auto& machine : result_.machines)
+      for (const auto& alias : machine.aliases) {
+        const auto [other, fresh] = owners.emplace(lower_case(alias), machine.settings.name);
+        if (!fresh)
+          throw ConfigurationError(places_.at("machines." + machine.settings.name + ".aliases").position,
+                                   "found the alias '" + alias + "', by which '" + other->second +
+                                       "' is known already; no name belongs to two machines");
+      }
+  }
+
   struct Use {
     std::string key;
     Endpoint endpoint;
@@ -343,6 +371,16 @@ class Loader {
 };
 
 }  // namespace
+
+std::string Configuration::name_of_machine(const std::string& called) const {
+  const std::string wanted = lower_case(called);
+  for (const auto& machine : machines) {
+    const auto is_it = [&](const auto& name) { return lower_case(name) == wanted; };
+    if (is_it(machine.settings.name) || std::any_of(machine.aliases.begin(), machine.aliases.end(), is_it))
+      return machine.settings.name;
+  }
+  return called;
+}
 
 Configuration load(const Sources& sources) {
   return Loader(sources).load();

@@ -31,6 +31,7 @@ struct MachineConfiguration {
   MachineSettings settings;
   RevertPolicy revert = RevertPolicy::on_fault;
   Dialect protocol = Dialect::frames;
+  std::vector<std::string> aliases;      ///< no name, of whatever case, belongs to two machines
   std::uint32_t slots = 1;               ///< jobs at one time; the guest may give fewer
   bool network = false;                  ///< jobs use the guest's own network instead of an empty one
   std::vector<PluginChoice> transports;  ///< in order of preference, at least one
@@ -64,6 +65,9 @@ struct Configuration {
   LogLevel log_level = LogLevel::information;
   std::string default_machine;
   std::vector<MachineConfiguration> machines;  ///< at least the default machine; names are unique
+
+  /// The machine that is called so, by its name or an alias in any case of letters; the same text where there is none.
+  std::string name_of_machine(const std::string& called) const;
 };
 
 using Environment = std::map<std::string, std::string>;

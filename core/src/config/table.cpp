@@ -16,6 +16,7 @@ constexpr std::uint64_t most_output = 1024 * mib;         // bytes; the host kee
 constexpr std::uint64_t most_memory = 1024 * 1024 * mib;  // bytes
 constexpr std::uint64_t most_file = 1024 * 1024 * mib;    // bytes
 constexpr std::int64_t most_waiting = 100'000;
+constexpr std::size_t most_aliases = 32;
 constexpr std::int64_t most_slots = 64;  // as docs/protocol.md bounds them
 constexpr std::int64_t most_processes = 100'000;
 // A guest hands back at most 16 MiB in 256 files, of which the files of a persist-key take up to 128.
@@ -74,6 +75,13 @@ void set_vport(M& m, const Given& g) {
 
 void set_revert(M& m, const Given& g) {
   m.revert = static_cast<RevertPolicy>(choice(g.value, {"never", "on-doubt", "on-fault", "always"}));
+}
+
+void set_aliases(M& m, const Given& g) {
+  const auto nodes = g.value.items();
+  if (nodes.size() > most_aliases) g.value.fail("found more than " + std::to_string(most_aliases) + " names");
+  m.aliases.clear();
+  for (const auto& node : nodes) m.aliases.push_back(machine_name(node, node.text()));
 }
 
 void set_protocol(M& m, const Given& g) {
@@ -337,6 +345,13 @@ std::vector<Row> machine_rows() {
        "job, or speaks the original's dialect",
        {},
        set_slots},
+      {"machines.NAME.aliases",
+       {},
+       "names",
+       "[]",
+       "other names by which requests and commands may call it; no name belongs to two machines",
+       {},
+       set_aliases},
       {"machines.NAME.network",
        {"PBOTVM_NETWORK"},
        "true or false",

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 #include "pbotvm/deadline.h"
 
@@ -79,17 +80,19 @@ ClientWatch::Next WordReader::pass_on() {
   return ClientWatch::Next::stop;
 }
 
-// Of the first whole line that is not blank.
+// Of the first whole line that is not blank. What was read leaves `pending_` only when the rest is not whole: a move
+// for each of many short lines would keep every other client waiting.
 std::optional<service::ClientWord> WordReader::next_word() {
   for (;;) {
-    const auto end = pending_.find('\n');
-    if (end == std::string::npos && pending_.size() > service::max_line) {
+    const auto end = pending_.find('\n', begin_);
+    if (end == std::string::npos) {
+      pending_.erase(0, std::exchange(begin_, 0));
+      if (pending_.size() <= service::max_line) return std::nullopt;
       throw service::RequestError("Invalid request: a line is longer than 1 MiB; send less, or in pieces.");
     }
-    if (end == std::string::npos) return std::nullopt;
-    const std::string line = pending_.substr(0, end);
-    pending_.erase(0, end + 1);
-    if (line.find_first_not_of(" \t\r") != std::string::npos) return service::parse_client_word(line, streams_input_);
+    const auto line = std::string_view(pending_).substr(begin_, end - begin_);
+    begin_ = end + 1;
+    if (line.find_first_not_of(" \t\r") != line.npos) return service::parse_client_word(line, streams_input_);
   }
 }
 

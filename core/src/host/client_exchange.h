@@ -59,6 +59,7 @@ class WordReader {
   const bool streams_input_;
   service::RequestControl& control_;
   std::string pending_;                      // lines that were not passed on, and one that is not whole
+  std::size_t begin_ = 0;                    // of the first of them
   std::optional<service::ClientWord> word_;  // the job did not take its input yet
 };
 

@@ -16,16 +16,19 @@
 #include <memory>
 #include <thread>
 
+#include "config/schema.h"
 #include "host/control_server.h"
 #include "host/line_server.h"
 #include "host/log.h"
 #include "host/privileges.h"
+#include "host/service_notify.h"
 #include "host/state_directory.h"
 #include "machine/machine.h"
 #include "pbotvm/abi.h"
 #include "plugin/guard.h"
 #include "plugin/patient_guard.h"
 #include "plugin/registry.h"
+#include "service/assembly.h"
 #include "service/catalogue.h"
 #include "service/service.h"
 
@@ -36,6 +39,10 @@ namespace {
 using namespace std::chrono_literals;
 using Poco::Util::Option;
 using Poco::Util::OptionCallback;
+using service::look_up;
+using service::make_catalogue;
+using service::make_transports;
+using service::why_passed_over;
 
 constexpr auto reply_time = 12s;  // for clients to take their replies once the machines have ended
 
@@ -45,56 +52,6 @@ Poco::Logger& log() {
 
 std::filesystem::path install_prefix() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path();
-}
-
-// What VM sockets need of the kernel's, except to reach a guest program on this very system (VMADDR_CID_LOCAL).
-constexpr const char* vhost_device = "/dev/vhost-vsock";
-constexpr std::uint32_t local_cid = 1;
-
-// Why a transport is not tried, empty where it is. vsock can be turned off and needs a device of the kernel's; every
-// other transport is there or is a mistake, and so is vsock where there is nothing to fall back to.
-std::string why_passed_over(const std::string& name, const config::MachineConfiguration& machine) {
-  if (name != "vsock" || machine.transports.size() == 1) return {};
-  if (machine.settings.cid == 0) return "its cid is 0";
-  if (machine.settings.cid == local_cid || std::filesystem::exists(vhost_device)) return {};
-  return "there is no " + std::string(vhost_device) + " (kernel module vhost_vsock)";
-}
-
-// Looks a plug-in up that the configuration names: where it cannot be had, the mistake is in the settings.
-template <typename Function>
-decltype(auto) look_up(const std::string& machine, const char* key, Function&& function) {
-  try {
-    return std::forward<Function>(function)();
-  } catch (const Error& e) {
-    throw ConfigurationError("machines." + machine + "." + key, e.what());
-  }
-}
-
-std::vector<machine::NamedTransport> make_transports(const plugin::Registry& plugins,
-                                                     const config::MachineConfiguration& configuration) {
-  std::vector<machine::NamedTransport> transports;
-  const auto& settings = configuration.settings;
-  for (const auto& choice : configuration.transports) {
-    if (const auto why = why_passed_over(choice.plugin, configuration); !why.empty()) {
-      log().information("%s: transport %s is passed over: %s", settings.name, choice.plugin, why);
-      continue;
-    }
-    try {
-      auto& factory =
-          look_up(settings.name, "transports", [&]() -> TransportFactory& { return plugins.transport(choice.plugin); });
-      transports.push_back({choice.plugin, plugin::guarded({"transport", choice.plugin, "create"},
-                                                           [&] { return factory.create(settings, choice.settings); })});
-    } catch (const Error& e) {
-      // The built-in list is a wish; what the operator wrote is an order.
-      if (configuration.transports_named) throw;
-      log().information("%s: transport %s is passed over: %s", settings.name, choice.plugin, std::string(e.what()));
-    }
-  }
-  if (transports.empty()) {
-    throw Error(ErrorCode::configuration, "machine '" + settings.name + "': none of its transports can be had here",
-                "name others in machines." + settings.name + ".transports");
-  }
-  return transports;
 }
 
 std::unique_ptr<machine::Machine> make_machine(const plugin::Registry& plugins,
@@ -133,23 +90,6 @@ void check_language(const service::Catalogue& catalogue, const config::Configura
   if (catalogue.find(configuration.language) == nullptr) {
     throw ConfigurationError("host.language", catalogue.unknown_language_text(configuration.language));
   }
-}
-
-service::Catalogue make_catalogue(const plugin::Registry& plugins, const config::Configuration& configuration) {
-  std::vector<service::CatalogueEntry> entries;
-  const LanguageContext context{configuration.languages};
-  for (const auto& language_plugin : plugins.languages()) {
-    try {
-      auto languages = plugin::guarded({"language", language_plugin.name, "create"},
-                                       [&] { return language_plugin.factory.create(context); });
-      for (auto& language : languages) entries.push_back({language_plugin.name, std::move(language)});
-    } catch (const ConfigurationError&) {
-      throw;  // a definition that the operator wrote
-    } catch (const Error& e) {
-      log().error("passed over: %s", std::string(e.what()));
-    }
-  }
-  return service::Catalogue(std::move(entries));
 }
 
 // What can be said of a configuration without touching anything: its plug-ins are there, and so is its language.
@@ -207,6 +147,8 @@ void HostApplication::defineOptions(Poco::Util::OptionSet& options) {
                         .callback(on(&HostApplication::take_task)));
   options.addOption(Option("list-plugins", "", "print STATE, KIND, NAME, PATH, REASON of every plug-in file, then exit")
                         .callback(on(&HostApplication::take_task)));
+  options.addOption(Option("print-schema", "", "print a JSON schema of the settings, for editors, then exit")
+                        .callback(on(&HostApplication::take_task)));
   options.addOption(Option("config", "c", "read this YAML file instead of PBOTVM_CONFIG or /etc/pbotvm/pbotvm.yaml")
                         .argument("FILE")
                         .callback(on(&HostApplication::take_config)));
@@ -232,6 +174,7 @@ void HostApplication::take_task(const std::string& name, const std::string&) {
   if (name == "help") task_ = Task::help;
   if (name == "version") task_ = Task::version;
   if (name == "check-config") task_ = Task::check_configuration;
+  if (name == "print-schema") task_ = Task::print_schema;
   if (name == "list-plugins") task_ = Task::list_plugins;
 }
 
@@ -241,6 +184,7 @@ int HostApplication::main(const std::vector<std::string>& arguments) {
     return EXIT_USAGE;
   }
   if (task_ == Task::help) return print_help(this->options()), EXIT_OK;
+  if (task_ == Task::print_schema) return std::cout << config::settings_schema(), EXIT_OK;
   if (task_ == Task::version) return std::cout << "pbotvm-host " << PBOTVM_VERSION << "\n", EXIT_OK;
   try {
     sources_.environment = config::process_environment();
@@ -298,8 +242,10 @@ int HostApplication::serve(const config::Configuration& configuration) {
   line_server.start();
   log().information("pbotvm-host %s serves %s, pid %d, %z languages", std::string(PBOTVM_VERSION), address,
                     static_cast<int>(::getpid()), catalogue.names().size());
+  notify_service_manager("READY=1\nSTATUS=serves " + address);
   waitForTerminationRequest();
 
+  notify_service_manager("STOPPING=1");
   log().information("asked to end: %z machines are ended", machines.size());
   line_server.stop_accepting();
   std::vector<std::thread> ending;

@@ -21,7 +21,7 @@ class HostApplication : public Poco::Util::ServerApplication {
   int main(const std::vector<std::string>& arguments) override;
 
  private:
-  enum class Task { serve, help, version, check_configuration, list_plugins };
+  enum class Task { serve, help, version, check_configuration, list_plugins, print_schema };
 
   void take_config(const std::string& name, const std::string& value);
   void take_setting(const std::string& name, const std::string& value);

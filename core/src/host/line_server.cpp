@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 #include <thread>
 
 #include "host/client_exchange.h"
@@ -107,14 +108,16 @@ class Connection : public Poco::Net::TCPServerConnection {
     std::size_t searched = 0;
     char buffer[65536];
     for (;;) {
-      for (auto end = pending.find('\n', searched); end != std::string::npos; end = pending.find('\n')) {
-        std::string line = pending.substr(0, end);
-        pending.erase(0, end + 1);
-        if (too_long_ || line.find_first_not_of(" \t\r") != std::string::npos) {
-          behind_ = std::move(pending);
-          return line;
+      std::size_t begin = 0;
+      for (auto end = pending.find('\n', searched); end != std::string::npos; end = pending.find('\n', begin)) {
+        const auto line = std::string_view(pending).substr(begin, end - begin);
+        begin = end + 1;
+        if (too_long_ || line.find_first_not_of(" \t\r") != line.npos) {
+          behind_ = pending.substr(begin);
+          return std::string(line);
         }
       }
+      pending.erase(0, begin);
       searched = pending.size();
       if (pending.size() > service::max_line) {
         // Read on to the line's end: a reply sent while the client still writes would be lost with the reset

@@ -1,12 +1,29 @@
 // SPDX-License-Identifier: MIT
 #include <Poco/Util/OptionException.h>
+#include <malloc.h>
 #include <signal.h>
 
 #include <iostream>
 
 #include "host/host_application.h"
 
+namespace {
+
+// Clients' lines and replies are up to some MiB long, and each client has a thread: left alone, the C library keeps
+// what was freed in a heap for every few threads, and large pieces, too, once one was freed. They go back to the
+// system.
+void give_memory_back() {
+  constexpr int heaps = 2;
+  constexpr int large = 128 * 1024;  // bytes
+  mallopt(M_ARENA_MAX, heaps);
+  mallopt(M_MMAP_THRESHOLD, large);
+  mallopt(M_TRIM_THRESHOLD, large);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  give_memory_back();
   // Blocked before the first thread exists, so that every thread inherits it and only the waiting one is told to end.
   sigset_t ending;
   sigemptyset(&ending);

@@ -291,8 +291,8 @@ void Machine::look_after() {
   const auto now = Clock::now();
   if (now >= next_look_) {
     next_look_ = now + look_interval;
+    heed_events();  // first: what ended it is known better than that it has ended
     if (!parts_.hypervisor->running()) throw Error(ErrorCode::unavailable, "the machine has ended");
-    heed_events();
   }
   if (!heartbeat_) return;
   if (heartbeat_->last_beat()) silent_reverts_ = 0;
@@ -304,13 +304,14 @@ void Machine::look_after() {
   recover(why, false);
 }
 
-// A panic is a fault; all else shows itself also in what the machine does.
+// A guest that panicked or stands still is at fault; all else shows itself also in what the machine does.
 void Machine::heed_events() {
   while (events_) {
     const auto event = hypervisor_call("take_event", [&] { return events_->take_event(); });
     if (!event) return;
     log().warning("%s: %s", name(), event->text);
     if (event->kind == HypervisorEvent::Kind::panicked) return recover("its guest panicked: " + event->text, true);
+    if (event->kind == HypervisorEvent::Kind::paused) return recover("it stands still: " + event->text, true);
   }
 }
 

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "protocol/json_shape.h"
+
 namespace pbotvm::protocol {
 namespace {
 
@@ -14,8 +16,7 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 // Bounds of what a message may hold, beside those of the header.
-constexpr std::size_t max_depth = 8;
-constexpr std::size_t max_values = 100'000;  // of one message, so that a text cannot grow to much more memory
+constexpr JsonBounds bounds{8, 100'000};
 constexpr std::size_t max_text = 16 * 1024;  // of a text that is meant for people
 constexpr std::size_t max_name = 255;        // of one part of a path, and of a program
 constexpr std::size_t max_path = 4095;       // as Linux bounds them
@@ -37,32 +38,9 @@ constexpr std::uint32_t max_count = 1u << 22;
 
 // ---- reading
 
-// Nesting and number of values, before the parser builds anything from them.
-void check_shape(std::string_view text) {
-  std::size_t depth = 0, values = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c == '\\') ++i;
-      if (c == '"') quoted = false;
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > max_depth) fail("message", "nested too deeply");
-      ++values;
-    } else if (c == '}' || c == ']') {
-      if (depth > 0) --depth;
-    } else if (c == ',') {
-      ++values;
-    }
-  }
-  if (values > max_values) fail("message", "too many values");
-}
-
 Json parse(std::string_view text, std::size_t limit) {
   if (text.size() > limit) fail("message", "longer than " + std::to_string(limit) + " bytes");
-  check_shape(text);
+  if (const auto flaw = flaw_of_shape(text, bounds); !flaw.empty()) fail("message", std::string(flaw));
   Json value = Json::parse(text, nullptr, false);
   if (value.is_discarded()) fail("message", "not JSON");
   if (!value.is_object()) fail("message", "not a JSON object");

@@ -6,6 +6,7 @@
 
 #include "pbotvm/error.h"
 #include "plugin/guard.h"
+#include "service/shown_name.h"
 
 namespace pbotvm::service {
 
@@ -47,7 +48,7 @@ std::vector<std::string> Catalogue::tools() const {
 }
 
 std::string Catalogue::unknown_language_text(const std::string& name) const {
-  std::string text = "Language '" + name + "' is not supported.\nSupported languages are: ";
+  std::string text = "Language " + in_quotes(name) + " is not supported.\nSupported languages are: ";
   std::string separator;
   for (const auto& known : names()) {
     text += separator + known;

@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "pbotvm/reply_text.h"
 #include "protocol/messages.h"
 #include "service/client_json.h"
 #include "service/client_request.h"
+#include "service/shown_name.h"
 
 namespace pbotvm::service {
 
@@ -20,15 +20,9 @@ constexpr std::size_t max_path = 4095, max_part = 255;  // bytes, as Linux bound
 constexpr std::size_t max_patterns = 60;                // of the 64 that a guest takes
 constexpr std::size_t max_key = 64;
 constexpr unsigned most_mode = 0777;
-constexpr std::size_t shown_bytes = 80;  // of a name in a reply
 
 [[noreturn]] void refuse(const std::string& what) {
   throw RequestError("Invalid request: " + what);
-}
-
-std::string in_quotes(std::string_view name) {
-  const bool whole = name.size() <= shown_bytes;
-  return "'" + printable(name.substr(0, shown_bytes)) + (whole ? "'" : "...'");
 }
 
 unsigned mode_of(const json& file) {

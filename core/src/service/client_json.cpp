@@ -27,15 +27,22 @@ const json* value_of(const json& object, const char* key) {
   return found == object.end() || found->is_null() ? nullptr : &*found;
 }
 
+bool among(std::initializer_list<std::string_view> names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 }  // namespace
 
-json parse_client_object(std::string_view line, std::initializer_list<std::string_view> lists) {
+json parse_client_object(std::string_view line, std::initializer_list<std::string_view> keys,
+                         std::initializer_list<std::string_view> lists) {
   bool too_deep = false, keeps = false;
   std::size_t nested = 0;
   const auto bounded = [&](int depth, json::parse_event_t event, json& value) {
     too_deep = too_deep || depth > max_depth;
     if (depth == 1 && event == json::parse_event_t::key) {
-      keeps = std::find(lists.begin(), lists.end(), value.get_ref<const std::string&>()) != lists.end();
+      const auto& key = value.get_ref<const std::string&>();
+      keeps = among(lists, key);
+      return keeps || among(keys, key);
     }
     if (depth <= 1) return true;
     return keeps && depth <= 3 && ++nested <= max_nested;

@@ -10,9 +10,10 @@
 
 namespace pbotvm::service {
 
-/// One line as an object. Of its values only those of a plain type are kept, and lists below the keys that are named
-/// as `lists`: what stands inside the others is nobody's, and must not cost memory.
-nlohmann::json parse_client_object(std::string_view line, std::initializer_list<std::string_view> lists = {});
+/// One line as an object. Of its keys only those that are named are kept, `keys` with values of a plain type, `lists`
+/// with what stands inside: the others are nobody's, and must not cost memory.
+nlohmann::json parse_client_object(std::string_view line, std::initializer_list<std::string_view> keys,
+                                   std::initializer_list<std::string_view> lists = {});
 
 /// A text; empty when it is absent or null.
 std::string text_of(const nlohmann::json& object, const char* key);

@@ -114,7 +114,10 @@ ClientRequest parse_client_line(std::string_view line) {
     take_options(request);
     return request;
   }
-  const json object = parse_client_object(line, {"files", "outputs"});
+  const json object = parse_client_object(line,
+                                          {"code", "lang", "vm", "arguments", "stdin", "nick", "channel", "factoid",
+                                           "reply", "persist-key", "stdin-stream"},
+                                          {"files", "outputs"});
   const ReplyForm form = form_of(object);
   try {
     return from_object(object, form);
@@ -126,7 +129,7 @@ ClientRequest parse_client_line(std::string_view line) {
 ClientWord parse_client_word(std::string_view line, bool streams_input) {
   try {
     check_line(line);
-    const json object = parse_client_object(line);
+    const json object = parse_client_object(line, {"stdin", "stdin-base64", "stdin-end", "cancel"});
     ClientWord word;
     bool given = false;
     word.input = bytes_of(object, "stdin", "stdin-base64", given);

@@ -15,7 +15,10 @@
 #include <optional>
 #include <string_view>
 
+#include "service/client_files.h"
+#include "service/client_request.h"
 #include "service/file_archive.h"
+#include "service/utf8.h"
 
 namespace pbotvm::service {
 
@@ -111,6 +114,19 @@ std::string size_text(std::uint64_t count, const char* what, std::uint64_t most)
   return std::to_string(count) + " " + what + " are more than the " + std::to_string(most) + " that a key may keep";
 }
 
+// Exactly what unpack_files() would refuse: an archive that cannot be read again must never replace one that can.
+void check_names(const std::vector<JobFile>& files) {
+  for (const auto& file : files) {
+    if (const auto flaw = path_flaw(file.path); !flaw.empty()) throw Error(ErrorCode::refused, "a file " + flaw);
+    if (find_invalid_utf8(file.path) != std::string::npos) throw Error(ErrorCode::refused, "a name is not UTF-8");
+  }
+  try {
+    check_tree(files, "the file ");
+  } catch (const RequestError& e) {
+    throw Error(ErrorCode::refused, e.what());
+  }
+}
+
 }  // namespace
 
 PersistentFiles::PersistentFiles(std::filesystem::path directory, Bounds bounds)
@@ -178,6 +194,7 @@ void PersistentFiles::save(const Lease& lease, const std::vector<JobFile>& files
   for (const auto& file : files) bytes += file.content.size();
   if (bytes > bounds_.bytes) throw Error(ErrorCode::refused, size_text(bytes, "bytes", bounds_.bytes));
   if (files.size() > max_files) throw Error(ErrorCode::refused, size_text(files.size(), "files", max_files));
+  check_names(files);
   const std::string archive = pack_files(files);
   if (read_file(directory(), name, archive.size()) == archive) return;
   const std::lock_guard lock(saving_);

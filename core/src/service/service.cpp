@@ -11,6 +11,7 @@
 
 #include "pbotvm/reply_text.h"
 #include "service/client_files.h"
+#include "service/shown_name.h"
 
 namespace pbotvm::service {
 
@@ -33,6 +34,12 @@ struct Refused {
 
 [[noreturn]] void refuse(const std::string& code, const std::string& text) {
   throw Refused{failure(code, text)};
+}
+
+// Before its job was begun: the client's wish, or what it said that it must not.
+void refuse_if_cancelled(const RequestControl& control) {
+  if (const auto wrong = control.refusal(); !wrong.empty()) refuse("bad-request", wrong);
+  if (control.cancelled()) refuse("cancelled", "The request was cancelled before its job was begun.");
 }
 
 // What the guest would refuse, found before anybody waits for it; empty when all is well.
@@ -120,6 +127,11 @@ std::string missing_of(const std::vector<LeftBehind>& left_behind, const std::st
   return {};
 }
 
+// Rather than refused something, with which it went on.
+bool was_ended(Limit limit) {
+  return limit != Limit::none && limit != Limit::processes && limit != Limit::file_size;
+}
+
 std::string seconds_text(std::chrono::milliseconds duration) {
   std::string text = std::to_string(duration.count() / 1000);
   if (duration.count() % 1000 != 0) text += "." + std::to_string(duration.count() % 1000 + 1000).substr(1);
@@ -165,9 +177,9 @@ Service::Service(const config::Configuration& configuration, const Catalogue& ca
       persistent_(persistent_directory, {configuration.persist_limit, configuration.persist_keys}) {}
 
 machine::Machine* Service::find_machine(const std::string& name) const {
-  const std::string& wanted = name.empty() ? configuration_.default_machine : name;
+  const std::string wanted = configuration_.name_of_machine(name.empty() ? configuration_.default_machine : name);
   for (const auto& machine : machines_) {
-    if (Poco::icompare(machine->name(), wanted) == 0) return machine.get();
+    if (machine->name() == wanted) return machine.get();
   }
   return nullptr;
 }
@@ -182,7 +194,7 @@ std::string Service::unknown_machine_text(const std::string& name) const {
   std::vector<std::string> names;
   for (const auto& machine : machines_) names.push_back(machine->name());
   std::sort(names.begin(), names.end());
-  std::string text = "Unknown machine '" + name + "'; available machines are: ";
+  std::string text = "Unknown machine " + in_quotes(name) + "; available machines are: ";
   for (std::size_t i = 0; i < names.size(); ++i) text += (i == 0 ? "" : ", ") + names[i];
   return text;
 }
@@ -302,7 +314,7 @@ void Service::bring_kept_files(Run& run, Job& job) {
     }
   }
   run.kept = persistent_.lease(key, Deadline::in(configuration_.queue_timeout), run.control.stop_token());
-  if (run.control.cancelled()) refuse("cancelled", "The request was cancelled before its job was begun.");
+  refuse_if_cancelled(run.control);
   if (!run.kept) {
     refuse("persist-key-busy", "The persistent files of '" + key +
                                    "' are in use by another job, which did not end within " +
@@ -334,7 +346,7 @@ void Service::bring_kept_files(Run& run, Job& job) {
 }
 
 machine::Outcome Service::execute(Run& run, Job job) {
-  if (run.control.cancelled()) refuse("cancelled", "The request was cancelled before its job was begun.");
+  refuse_if_cancelled(run.control);
   const bool progress = run.audience.wants_progress();
   std::vector<std::string> labels;
   for (const auto& step : job.steps) labels.push_back(step.label);
@@ -346,7 +358,7 @@ machine::Outcome Service::execute(Run& run, Job job) {
     auto next = execution->next(Deadline::in(progress_patience));
     if (auto* outcome = std::get_if<machine::Outcome>(&next)) return std::move(*outcome);
     if (std::holds_alternative<Execution::GivenUp>(next)) {
-      if (run.control.cancelled()) refuse("cancelled", "The request was cancelled before its job was begun.");
+      refuse_if_cancelled(run.control);
       return run.machine.no_slot_in_time();
     }
     auto* news = std::get_if<machine::Progress>(&next);
@@ -382,12 +394,13 @@ std::string Service::hand_out(Run& run, Result& result) {
   std::vector<JobFile> files = std::exchange(result.files, {}), kept;
   const auto first_kept = std::stable_partition(
       files.begin(), files.end(), [&key](const JobFile& file) { return key.empty() || !is_below(file.path, key); });
+  const bool replaced = std::any_of(first_kept, files.end(), [&key](const JobFile& file) { return file.path == key; });
   for (auto file = first_kept; file != files.end(); ++file) {
     file->path.erase(0, std::min(key.size() + 1, file->path.size()));
     kept.push_back(std::move(*file));
   }
   files.erase(first_kept, files.end());
-  const std::string why = save_kept(run, result, kept);
+  const std::string why = replaced ? "'" + key + "' is a file, and must be a directory" : save_kept(run, result, kept);
   run.kept.reset();  // the next job of this key need not wait for a slow client
 
   std::uint64_t bytes = 0;
@@ -410,7 +423,7 @@ std::string Service::hand_out(Run& run, Result& result) {
 
 std::string Service::save_kept(Run& run, const Result& result, const std::vector<JobFile>& files) {
   if (!run.kept || !speaks_frames(run.machine)) return {};
-  if (!result.collected && result.limit != Limit::none) return "the job did not come to its end";
+  if (was_ended(result.limit)) return "the job did not come to its end";
   if (!result.collected) return "the guest did not send them";
   if (const auto why = missing_of(result.left_behind, run.kept->key(), !run.client.outputs.empty()); !why.empty()) {
     return printable(why);

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "devices.h"
+
 namespace pbotvm::qemu {
 
 inline constexpr std::string_view virtio_port_name =
@@ -30,9 +32,10 @@ struct VsockDevice {
 /// What a QEMU process is started with. Descriptor numbers are those in the QEMU process.
 struct CommandLine {
   std::string binary;
-  std::string name;           ///< for `ps` and QEMU's own messages
-  std::string accel = "tcg";  ///< "kvm" or "tcg"
-  std::string cpu;            ///< model, with features: "max,-avx512f"
+  std::string name;                       ///< for `ps` and QEMU's own messages
+  std::string machine = default_machine;  ///< type and options
+  std::string accel = "tcg";              ///< "kvm" or "tcg"
+  std::string cpu;                        ///< model, with features: "max,-avx512f"
   std::uint64_t memory_mib = 0;
   int cpus = 1;
   int kernel = -1;  ///< descriptor
@@ -45,15 +48,25 @@ struct CommandLine {
   std::optional<InheritedLine> data;    ///< guest ttyS2
   std::optional<InheritedLine> heart;   ///< guest ttyS3
   std::optional<InheritedLine> virtio;  ///< virtio-serial port
+  std::vector<InheritedLine> serials;   ///< guest ttyS1, then ttyS4 and on
   std::optional<VsockDevice> vsock;
+  std::vector<Disk> disks;  ///< guest /dev/vdb and on
+  std::vector<Nic> nics;
+  Display display;
+  bool rng = true;
+  bool balloon = false;
   std::vector<std::string> extra;  ///< further arguments of the operator, last
 
-  /// Where to start from a snapshot: the file that holds it, and its tag.
+  /// Where to start from a snapshot: the file that holds it, and its tag. Where disks can be written QEMU itself would
+  /// look for the saved machine in the first of them: it then waits, stopped, for `snapshot-load` and `cont`.
   struct Restore {
     std::string file;
     std::string tag;
   };
   std::optional<Restore> restore;
+
+  /// Block nodes of the disks that can be written: they are saved and put back together with the machine.
+  std::vector<std::string> writable_nodes() const;
 
   /// The whole argument vector, the binary first.
   std::vector<std::string> arguments() const;

@@ -21,24 +21,18 @@ namespace {
 using nlohmann::json;
 using namespace std::chrono_literals;
 
-constexpr std::uint64_t snapshot_disk_size = 1024 * 1024;  // of a disk that nobody uses; the saved machine comes on top
-constexpr off_t most_console_log = 4 * 1024 * 1024;        // a guest can print for ever
+constexpr off_t most_console_log = 4 * 1024 * 1024;  // a guest can print for ever
 constexpr std::size_t shown_log_lines = 3;
 constexpr auto quit_grace = 2s;   // for QEMU to end by itself, then on SIGTERM
 constexpr auto kill_grace = 1s;   // for the kernel to end it
 constexpr auto short_life = 60s;  // of a restored machine that something is wrong with
 constexpr int tolerated_short_lives = 2;
 constexpr mode_t directory_mode = 0750;
+constexpr std::size_t isa_serials = 4;  // as many as Debian's kernel makes without being asked
+constexpr const char* words_about_a_lock = "Is another process using the image";
 
 Poco::Logger& log() {
   return Poco::Logger::get("qemu");
-}
-
-std::string file_identity(const std::string& path) {
-  struct stat status {};
-  ::stat(path.c_str(), &status);
-  return path + " " + std::to_string(status.st_size) + " bytes, changed " + std::to_string(status.st_mtim.tv_sec) +
-         "." + std::to_string(status.st_mtim.tv_nsec);
 }
 
 void truncate_file(const std::string& path) {
@@ -62,10 +56,6 @@ class LaunchError : public Error {
   using Error::Error;
 };
 
-json snapshot_arguments(const std::string& tag, const std::string& node) {
-  return {{"tag", tag}, {"vmstate", node}, {"devices", json::array({node})}};
-}
-
 }  // namespace
 
 /// The descriptors that QEMU inherits, in the order of their numbers there.
@@ -83,28 +73,38 @@ struct QemuHypervisor::Inherited {
   }
 };
 
-QemuHypervisor::QemuHypervisor(MachineSettings machine, QemuSettings settings, GuestImage image)
+QemuHypervisor::QemuHypervisor(MachineSettings machine, QemuSettings settings, GuestImage image,
+                               std::vector<UniqueFd> taps)
     : machine_(std::move(machine)),
       settings_(std::move(settings)),
       image_(std::move(image)),
+      taps_(std::move(taps)),
       console_(Endpoint::unix_socket(machine_.directory + "/console.sock")),
       console_log_(machine_.directory + "/console.log"),
       qemu_log_(machine_.directory + "/qemu.log"),
+      display_socket_(machine_.directory + "/display.sock"),
       snapshots_(machine_.directory) {}
 
 QemuHypervisor::~QemuHypervisor() {
   stop(Deadline::in(quit_grace));
 }
 
+void* QemuHypervisor::extension(std::string_view identifier) {
+  if (identifier == HypervisorSnapshots::identifier) return static_cast<HypervisorSnapshots*>(this);
+  if (identifier == HypervisorEvents::identifier) return static_cast<HypervisorEvents*>(this);
+  return nullptr;
+}
+
 // ---- starting
 
 Started QemuHypervisor::start(const Deadline& deadline) {
   stop(deadline);
+  events_.clear();
   prepare_files();
   accel_ = choose_acceleration(settings_.accel);
   vsock_ = vsock_can_be_had();
   doubt_snapshot_that_does_not_last();
-  last_was_restored_ = snapshots_.fits(stamp()) && restore(deadline);
+  last_was_restored_ = snapshots_.fits(stamp(machine_.snapshot)) && restore(deadline);
   if (!last_was_restored_) {
     launch(command_line(), deadline);
     note("booting, " + description());
@@ -148,17 +148,29 @@ void QemuHypervisor::doubt_snapshot_that_does_not_last() {
 bool QemuHypervisor::restore(const Deadline& deadline) {
   CommandLine line = command_line();
   line.restore = CommandLine::Restore{snapshots_.file(), machine_.snapshot};
+  const bool waits = !line.writable_nodes().empty();  // to be told what to load
   try {
     launch(std::move(line), deadline);
+    if (waits) load_at_start(deadline);
   } catch (const LaunchError& error) {
+    end_process(Deadline::in(0ms));
     snapshots_.forget();
     if (error.code() == ErrorCode::timed_out) throw;
     warn(std::string("cannot start from the snapshot, booting instead: ") + error.what());
     return false;
   }
   node_ = std::string(snapshot_node);
+  current_ = machine_.snapshot;
   note("restored from snapshot '" + machine_.snapshot + "', " + description());
   return true;
+}
+
+void QemuHypervisor::load_at_start(const Deadline& deadline) {
+  try {
+    load(machine_.snapshot, std::string(snapshot_node), deadline);
+  } catch (const Error& error) {
+    throw LaunchError(error.code(), error.what());
+  }
 }
 
 CommandLine QemuHypervisor::command_line() const {
@@ -171,8 +183,20 @@ CommandLine QemuHypervisor::command_line() const {
   line.cpus = settings_.cpus;
   line.kernel_arguments = default_kernel_arguments(accel_);
   if (vsock_) line.kernel_arguments += " PBOTVM_VPORT=" + std::to_string(machine_.vport);
-  if (!settings_.append.empty()) line.kernel_arguments += " " + settings_.append;
+  line.machine = settings_.machine;
   line.console_log = console_log_;
+  line.disks = settings_.disks;
+  line.nics = settings_.nics;
+  for (std::size_t i = 0; i < line.nics.size(); ++i)
+    if (line.nics[i].mac.empty()) line.nics[i].mac = usual_mac(machine_.name, i);
+  line.display = settings_.display;
+  if (line.display.socket.empty() && line.display.port == 0) line.display.socket = display_socket_;
+  line.serials.resize(settings_.serials.size());
+  if (settings_.serials.size() > 1)
+    line.kernel_arguments += " 8250.nr_uarts=" + std::to_string(isa_serials + settings_.serials.size() - 1);
+  if (!settings_.append.empty()) line.kernel_arguments += " " + settings_.append;
+  line.rng = settings_.rng;
+  line.balloon = settings_.balloon;
   line.extra = settings_.extra;
   // Their numbers are given out in launch(); what the guest sees of the machine is complete without.
   if (machine_.serial.kind != Endpoint::Kind::none) line.data = InheritedLine{};
@@ -180,15 +204,6 @@ CommandLine QemuHypervisor::command_line() const {
   if (machine_.virtio_serial.kind != Endpoint::Kind::none) line.virtio = InheritedLine{};
   if (vsock_) line.vsock = VsockDevice{.cid = machine_.cid};
   return line;
-}
-
-std::string QemuHypervisor::stamp() const {
-  std::string made = "pbotvm snapshot, format 1\n";
-  made += "qemu " + file_identity(settings_.binary) + "\n" + image_.fingerprint;
-  if (accel_ == Acceleration::kvm) made += "processor " + host_processor() + "\n";
-  made += "tag " + machine_.snapshot + "\n";
-  for (const std::string& argument : command_line().machine_arguments()) made += "argument " + argument + "\n";
-  return made;
 }
 
 void QemuHypervisor::add_lines(CommandLine& line, Inherited& inherited) const {
@@ -202,6 +217,11 @@ void QemuHypervisor::add_lines(CommandLine& line, Inherited& inherited) const {
   if (line.virtio)
     listen(*line.virtio, machine_.virtio_serial,
            "virtio-serial line (virtio_serial) of machine '" + machine_.name + "'");
+  for (std::size_t i = 0; i < line.serials.size(); ++i)
+    listen(line.serials[i], settings_.serials[i], "further serial line of machine '" + machine_.name + "'");
+  auto tap = taps_.begin();
+  for (Nic& nic : line.nics)
+    if (nic.kind == Nic::Kind::bridge) nic.tap = inherited.add((tap++)->get());
 }
 
 /// Runs QEMU and waits until its main loop answers: by then a snapshot to start from is loaded.
@@ -227,6 +247,10 @@ void QemuHypervisor::launch(CommandLine line, const Deadline& deadline) {
     const std::string why = ended ? "it ended with " + process_->ending() : std::string(error.what());
     const std::string said = log_tail();
     end_process(Deadline::in(0ms));
+    if (said.find(words_about_a_lock) != std::string::npos)
+      throw Error(ErrorCode::unavailable,
+                  "machine '" + machine_.name + "': a disk is in use by somebody else; QEMU said: " + said,
+                  "end what has the file open, or give this machine an overlay of its own");
     throw LaunchError(error.code(), "QEMU did not start: " + why + (said.empty() ? "" : "; it said: " + said),
                       "all of its words are in " + qemu_log_ + " below the host's state directory");
   }
@@ -240,28 +264,32 @@ std::string QemuHypervisor::log_tail() const {
 
 bool QemuHypervisor::running() noexcept {
   if (!process_) return false;
+  const bool alive = process_->alive();  // first: what it said before its end is then there to be read
   try {
-    log_events();
+    collect_events();
   } catch (const std::exception& error) {
     warn(error.what());
     qmp_.reset();
   }
   bound_console_log();
-  if (process_->alive()) return true;
+  if (alive) return true;
   const std::string said = log_tail();
-  warn("QEMU ended with " + process_->ending() + (said.empty() ? "" : "; it said: " + said));
+  const std::string how = "QEMU ended with " + process_->ending() + (said.empty() ? "" : "; it said: " + said);
+  warn(how);
+  events_.ended(how);
   end_process(Deadline::in(0ms));
   return false;
 }
 
-void QemuHypervisor::log_events() {
+void QemuHypervisor::collect_events(bool asked_for) {
   if (!qmp_) return;
-  while (const auto event = qmp_->take_event()) {
-    const std::string name = text_at(*event, "event");
-    if (name == "SHUTDOWN" || name == "GUEST_PANICKED" || name == "BLOCK_IO_ERROR" || name == "STOP" ||
-        name == "RESUME")
-      note("QEMU reports " + name + (event->contains("data") ? " " + (*event)["data"].dump() : ""));
-  }
+  while (const auto event = qmp_->take_event())
+    if (const std::string line = events_.take(*event, asked_for); !line.empty()) note(line);
+}
+
+std::optional<HypervisorEvent> QemuHypervisor::take_event() {
+  running();
+  return events_.next();
 }
 
 void QemuHypervisor::bound_console_log() noexcept {
@@ -280,65 +308,6 @@ QmpClient& QemuHypervisor::monitor(const char* what) {
 std::string QemuHypervisor::description() const {
   if (!process_ || !qmp_) return "QEMU, not running";
   return "QEMU " + qmp_->version() + ", " + acceleration_name(accel_) + ", pid " + std::to_string(process_->pid());
-}
-
-// ---- snapshots
-
-void QemuHypervisor::take_snapshot(const Deadline& deadline) {
-  QmpClient& qmp = monitor("saved");
-  const std::string node = add_snapshot_node(deadline);
-  try {
-    qmp.run_job("snapshot-save", snapshot_arguments(machine_.snapshot, node), deadline);
-    snapshots_.replace(stamp());
-  } catch (const Error&) {
-    remove_snapshot_node(node, deadline);
-    throw;
-  }
-  const std::string old = std::exchange(node_, node);
-  if (!old.empty()) remove_snapshot_node(old, deadline);
-  note("snapshot '" + machine_.snapshot + "' taken");
-}
-
-/// An empty qcow2 file that no device uses: there is no disk to save, only a place for memory and devices.
-std::string QemuHypervisor::add_snapshot_node(const Deadline& deadline) {
-  QmpClient& qmp = *qmp_;
-  const std::string node = std::string(snapshot_node) + std::to_string(++last_node_);
-  const std::string file = node + "-file";
-  ::unlink(snapshots_.new_file().c_str());
-  qmp.run_job("blockdev-create", {{"options", {{"driver", "file"}, {"filename", snapshots_.new_file()}, {"size", 0}}}},
-              deadline);
-  qmp.execute("blockdev-add", {{"driver", "file"}, {"node-name", file}, {"filename", snapshots_.new_file()}}, deadline);
-  qmp.run_job("blockdev-create", {{"options", {{"driver", "qcow2"}, {"file", file}, {"size", snapshot_disk_size}}}},
-              deadline);
-  qmp.execute("blockdev-add", {{"driver", "qcow2"}, {"node-name", node}, {"file", file}}, deadline);
-  return node;
-}
-
-void QemuHypervisor::remove_snapshot_node(const std::string& node, const Deadline& deadline) {
-  try {
-    qmp_->execute("blockdev-del", {{"node-name", node}}, deadline);
-    qmp_->execute("blockdev-del", {{"node-name", node + "-file"}}, deadline);
-  } catch (const Error& error) {
-    warn(std::string("cannot let go of a snapshot that is no longer used: ") + error.what());
-  }
-}
-
-void QemuHypervisor::revert(const Deadline& deadline) {
-  QmpClient& qmp = monitor("reverted");
-  if (node_.empty())
-    throw Error(ErrorCode::refused, "machine '" + machine_.name + "' has no snapshot to go back to yet");
-  try {
-    qmp.run_job("snapshot-load", snapshot_arguments(machine_.snapshot, node_), deadline);
-    // A machine that was stopped stays so.
-    if (text_at(qmp.execute("query-status", json::object(), deadline), "status") != "running")
-      qmp.execute("cont", json::object(), deadline);
-  } catch (const Error& error) {
-    // What QEMU refused to load it will refuse again: the machine is then to be started anew. A QEMU that was killed in
-    // the middle says nothing about the snapshot.
-    if (error.code() == ErrorCode::refused) snapshots_.forget();
-    throw;
-  }
-  bound_console_log();
 }
 
 // ---- stopping
@@ -366,8 +335,11 @@ void QemuHypervisor::end_process(const Deadline& deadline) noexcept {
   qmp_.reset();
   process_.reset();
   node_.clear();
+  current_.clear();
   for (const Endpoint* endpoint : {&console_, &machine_.serial, &machine_.heart, &machine_.virtio_serial})
     remove_socket(*endpoint);
+  for (const Endpoint& endpoint : settings_.serials) remove_socket(endpoint);
+  if (settings_.display.kind != Display::Kind::none) ::unlink(command_line().display.socket.c_str());
 }
 
 void QemuHypervisor::note(const std::string& text) const {

@@ -10,6 +10,7 @@
 #include "guest_image.h"
 #include "pbotvm/hypervisor.h"
 #include "qemu_command_line.h"
+#include "qemu_events.h"
 #include "qemu_process.h"
 #include "qemu_settings.h"
 #include "qmp.h"
@@ -18,11 +19,12 @@
 namespace pbotvm::qemu {
 
 /// A machine that is a QEMU process of this host. The process ends with the thread that called start(), should the host
-/// end without stop(). Its files are console.sock, console.log, qemu.log and the snapshot in the machine's directory.
-class QemuHypervisor : public Hypervisor {
+/// end without stop(). Its files are console.sock, console.log, qemu.log and the snapshots in the machine's directory.
+class QemuHypervisor : public Hypervisor, public HypervisorSnapshots, public HypervisorEvents {
  public:
-  /// `settings` and `image` come from the start-up; everything from start() on may run as another user.
-  QemuHypervisor(MachineSettings machine, QemuSettings settings, GuestImage image);
+  /// `settings`, `image` and `taps`, one for each card on a bridge, come from the start-up; everything from start() on
+  /// may run as another user.
+  QemuHypervisor(MachineSettings machine, QemuSettings settings, GuestImage image, std::vector<UniqueFd> taps = {});
   ~QemuHypervisor() override;
 
   HypervisorAbilities abilities() const noexcept override { return {.starts = true, .reverts = true}; }
@@ -32,43 +34,68 @@ class QemuHypervisor : public Hypervisor {
   void revert(const Deadline& deadline) override;
   void stop(const Deadline& deadline) noexcept override;
   std::string description() const override;
-  void* extension(std::string_view) override { return nullptr; }
+  void* extension(std::string_view identifier) override;
+
+  std::vector<Snapshot> list(const Deadline& deadline) override;
+  void create(const std::string& name, const Deadline& deadline) override;
+  void revert_to(const std::string& name, const Deadline& deadline) override;
+  void remove(const std::string& name, const Deadline& deadline) override;
+
+  /// Those of this life of the machine: start() forgets what was not taken of an earlier one.
+  std::optional<HypervisorEvent> take_event() override;
 
  private:
   struct Inherited;
 
+  // Starting and stopping: qemu_hypervisor.cpp
   CommandLine command_line() const;
-  std::string stamp() const;
   void prepare_files();
   bool vsock_can_be_had() const;
   void doubt_snapshot_that_does_not_last();
   bool restore(const Deadline& deadline);
+  void load_at_start(const Deadline& deadline);
   void launch(CommandLine line, const Deadline& deadline);
   void add_lines(CommandLine& line, Inherited& inherited) const;
   std::string log_tail() const;
-
-  std::string add_snapshot_node(const Deadline& deadline);
-  void remove_snapshot_node(const std::string& node, const Deadline& deadline);
   QmpClient& monitor(const char* what);
-  void log_events();
+  void collect_events(bool asked_for = false);
   void bound_console_log() noexcept;
   void end_process(const Deadline& deadline) noexcept;
   void note(const std::string& text) const;
   void warn(const std::string& text) const;
 
+  // Saving and putting back: qemu_snapshots.cpp
+  std::string stamp(const std::string& tag) const;
+  SnapshotStore store_of(const std::string& name) const;
+  bool exists(const std::string& name) const;
+  [[noreturn]] void refuse_unknown(const std::string& name);
+  std::string save(SnapshotStore& store, const std::string& tag, const Deadline& deadline);
+  void load(const std::string& tag, const std::string& node, const Deadline& deadline);
+  void run_job(const std::string& command, const nlohmann::json& arguments, const Deadline& deadline);
+  nlohmann::json snapshot_arguments(const std::string& tag, const std::string& node) const;
+  void forget_in_disks(const std::string& tag, const Deadline& deadline);
+  std::string make_snapshot_node(const std::string& file, const Deadline& deadline);
+  std::string open_snapshot_node(const std::string& file, const Deadline& deadline);
+  void remove_snapshot_node(const std::string& node, const Deadline& deadline);
+  void remove_nodes(const std::vector<std::string>& nodes, const Deadline& deadline);
+
   const MachineSettings machine_;
   const QemuSettings settings_;
   const GuestImage image_;
+  const std::vector<UniqueFd> taps_;
   const Endpoint console_;
   const std::string console_log_;
   const std::string qemu_log_;
+  const std::string display_socket_;
   SnapshotStore snapshots_;
   Acceleration accel_ = Acceleration::tcg;  // as chosen by the last start()
   bool vsock_ = false;                      // whether the machine of the last start() has such a device
 
   std::unique_ptr<QemuProcess> process_;
   std::optional<QmpClient> qmp_;  // ends before the process whose pidfd it borrows
-  std::string node_;              // block node of the snapshot; empty when there is none to go back to
+  QemuEvents events_;
+  std::string node_;     // block node of the snapshot; empty when there is none to go back to
+  std::string current_;  // name of the snapshot that was last taken or gone back to
   int last_node_ = 0;
   bool last_was_restored_ = false;
   int short_lives_ = 0;  // restored starts in a row that did not last

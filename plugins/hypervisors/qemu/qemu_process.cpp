@@ -79,6 +79,12 @@ int open_pidfd(pid_t pid) {
   return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
 }
 
+UniqueFd open_log(const std::string& path) {
+  UniqueFd log(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640));
+  if (!log) throw Error(ErrorCode::unavailable, errno_text("open " + path, errno));
+  return log;
+}
+
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> made;
   for (std::string& text : texts) made.push_back(text.data());
@@ -89,9 +95,10 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 }  // namespace
 
 QemuProcess::QemuProcess(const std::vector<std::string>& argv, const std::vector<int>& inherited,
-                         const std::string& log_path) {
-  const UniqueFd log(::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640));
-  if (!log) throw Error(ErrorCode::unavailable, errno_text("open " + log_path, errno));
+                         const std::string& log)
+    : QemuProcess(argv, inherited, open_log(log).get()) {}
+
+QemuProcess::QemuProcess(const std::vector<std::string>& argv, const std::vector<int>& inherited, int log) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw Error(ErrorCode::internal, errno_text("make a pipe", errno));
   const UniqueFd report_reader(ends[0]);
@@ -107,7 +114,7 @@ QemuProcess::QemuProcess(const std::vector<std::string>& argv, const std::vector
                     environment_pointers.data(),
                     kept.data(),
                     static_cast<int>(inherited.size()),
-                    log.get(),
+                    log,
                     ::getpid()};
   pid_ = ::fork();
   if (pid_ == 0) run_child(child);
@@ -160,6 +167,10 @@ void QemuProcess::reap() noexcept {
   code_ = information.si_code;
   status_ = information.si_status;
   reaped_ = true;
+}
+
+bool QemuProcess::succeeded() const {
+  return code_ == CLD_EXITED && status_ == 0;
 }
 
 std::string QemuProcess::ending() const {

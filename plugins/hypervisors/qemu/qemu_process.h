@@ -21,6 +21,8 @@ class QemuProcess {
   /// appended to `log`, in a session of its own. `inherited` become its descriptors 3, 4, 5 ... in this order; it gets
   /// no others. Throws Error{unavailable} when it cannot be run.
   QemuProcess(const std::vector<std::string>& argv, const std::vector<int>& inherited, const std::string& log);
+  /// The same with an open file in the place of the log's path: a borrow that need not last.
+  QemuProcess(const std::vector<std::string>& argv, const std::vector<int>& inherited, int log);
   ~QemuProcess();
   QemuProcess(const QemuProcess&) = delete;
   QemuProcess& operator=(const QemuProcess&) = delete;
@@ -37,6 +39,9 @@ class QemuProcess {
 
   /// A no-op once it has ended.
   void signal(int number) noexcept;
+
+  /// Whether it ended with exit status 0; valid once it has ended.
+  bool succeeded() const;
 
   /// "exit status 1", "signal 9 (Killed)"; valid once it has ended.
   std::string ending() const;

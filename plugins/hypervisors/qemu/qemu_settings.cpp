@@ -9,6 +9,7 @@
 #include <sstream>
 #include <thread>
 
+#include "device_settings.h"
 #include "pbotvm/unique_fd.h"
 
 namespace pbotvm::qemu {
@@ -76,24 +77,6 @@ std::filesystem::path read_binary(const Settings& settings, const std::string& p
              "' is not in PATH; install it (Debian: apt-get install qemu-system-x86) or set binary");
 }
 
-/// A word for QEMU or the kernel: an empty one, or one with a line break, is a mistake in the file.
-std::string read_words(const Settings& node, const std::string& what, bool may_be_empty) {
-  const std::string text = node.text();
-  if (text.empty() && !may_be_empty) node.fail(what + " is empty; leave the key out instead");
-  for (const char byte : text)
-    if (static_cast<unsigned char>(byte) < ' ') node.fail(what + " holds a control character");
-  return text;
-}
-
-std::vector<std::string> read_extra(const Settings& settings) {
-  std::vector<std::string> made;
-  const auto node = settings.find("extra");
-  if (!node) return made;
-  if (!node->is_sequence()) node->fail("extra is no list; write one argument an item: [\"-device\", \"pvpanic\"]");
-  for (const Settings& item : node->items()) made.push_back(read_words(item, "an argument in extra", true));
-  return made;
-}
-
 /// The value of the first line of /proc/cpuinfo that begins with `key`.
 std::string processor_line(const std::string& key) {
   std::ifstream file("/proc/cpuinfo");
@@ -111,13 +94,24 @@ bool kvm_works() {
 }  // namespace
 
 QemuSettings read_settings(const Settings& settings, const std::string& path) {
-  settings.accept_only({"plugin", "memory", "cpus", "accel", "cpu", "binary", "extra", "append"});
+  settings.accept_only({"plugin", "memory", "cpus", "accel", "cpu", "binary", "machine", "disks", "nics", "serials",
+                        "display", "rng", "balloon", "extra", "append"});
   QemuSettings made;
   made.memory_mib = read_memory(settings);
   made.accel = read_accel(settings);
   made.cpus = read_cpus(settings, choose_acceleration(made.accel));
   if (const auto node = settings.find("cpu")) made.cpu = read_words(*node, "cpu", false);
+  if (made.cpu.substr(0, made.cpu.find(',')) == "host" && choose_acceleration(made.accel) == Acceleration::tcg)
+    settings.find("cpu")->fail(
+        "cpu is 'host', which needs hardware virtualisation; leave it out, or name a model such as max");
   made.binary = read_binary(settings, path);
+  made.machine = read_machine(settings);
+  made.disks = read_disks(settings);
+  made.nics = read_nics(settings);
+  made.serials = read_serials(settings);
+  made.display = read_display(settings);
+  made.rng = settings.boolean("rng", true);
+  made.balloon = settings.boolean("balloon", false);
   made.extra = read_extra(settings);
   if (const auto node = settings.find("append")) made.append = read_words(*node, "append", true);
   return made;

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "devices.h"
+#include "pbotvm/endpoint.h"
 #include "pbotvm/settings.h"
 
 namespace pbotvm::qemu {
@@ -16,10 +18,17 @@ enum class Acceleration { automatic, kvm, tcg };
 /// The map `machines.NAME.hypervisor` of this back end, checked.
 struct QemuSettings {
   std::uint64_t memory_mib = 0;  ///< of the guest
-  int cpus = 1;                  ///< `auto`, the default, is as many as this system has, at most 8; 1 without hardware virtualisation
+  int cpus = 1;  ///< `auto`, the default, is as many as this system has, at most 8; 1 without hardware virtualisation
   Acceleration accel = Acceleration::automatic;
-  std::string cpu;                 ///< empty: what suits the acceleration
-  std::filesystem::path binary;    ///< absolute
+  std::string cpu;               ///< empty: what suits the acceleration
+  std::filesystem::path binary;  ///< absolute
+  std::string machine = default_machine;
+  std::vector<Disk> disks;
+  std::vector<Nic> nics;
+  std::vector<Endpoint> serials;  ///< beside those of the host
+  Display display;
+  bool rng = true;
+  bool balloon = false;
   std::vector<std::string> extra;  ///< arguments of the operator
   std::string append;              ///< kernel arguments of the operator
 };

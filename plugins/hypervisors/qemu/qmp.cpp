@@ -119,10 +119,14 @@ void QmpClient::wait_concluded(const std::string& job, const Deadline& deadline)
            text_at(event["data"], "id") == job && text_at(event["data"], "status") == "concluded";
   };
   for (;;) {
-    while (!events_.empty()) {
-      const json event = std::move(events_.front());
-      events_.pop_front();
-      if (concludes(event)) return;
+    for (auto event = events_.begin(); event != events_.end();) {
+      if (text_at(*event, "event") != "JOB_STATUS_CHANGE") {  // left to whoever takes events
+        ++event;
+        continue;
+      }
+      const bool done = concludes(*event);
+      event = events_.erase(event);
+      if (done) return;
     }
     QmpMessage message = receive(deadline);
     if (message.kind == QmpMessage::Kind::event) keep_event(std::move(message.body));

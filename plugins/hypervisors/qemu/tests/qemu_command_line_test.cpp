@@ -103,6 +103,8 @@ TEST(QemuCommandLine, IsExactlyThisForAnOrdinaryMachine) {
       "rng-builtin,id=rng0",
       "-device",
       "virtio-rng-pci,rng=rng0",
+      "-device",
+      "pvpanic-pci",
       "-nic",
       "none"};
   EXPECT_THAT(example().arguments(), ElementsAreArray(expected));
@@ -156,6 +158,90 @@ TEST(QemuCommandLine, PutsTheOperatorsArgumentsLast) {
   EXPECT_EQ("pvpanic", arguments.back());
 }
 
+TEST(QemuCommandLine, GivesEachDiskAGraphOfItsOwnBehindTheImage) {
+  CommandLine line = example();
+  line.disks = {{.file = "/srv/a,b.qcow2"}, {.file = "/srv/base.raw", .format = "raw", .read_only = true}};
+  const auto arguments = line.arguments();
+  const auto nodes = values(arguments, "-blockdev");
+  EXPECT_THAT(nodes,
+              Contains("driver=file,node-name=disk1-file,filename=/srv/a,,b.qcow2,auto-read-only=on,discard=unmap"));
+  EXPECT_THAT(nodes, Contains("driver=qcow2,node-name=disk1,file=disk1-file,discard=unmap"));
+  EXPECT_THAT(nodes,
+              Contains("driver=file,node-name=disk2-file,filename=/srv/base.raw,auto-read-only=on,read-only=on"));
+  EXPECT_THAT(nodes, Contains("driver=raw,node-name=disk2,file=disk2-file,read-only=on"));
+  const auto devices = values(arguments, "-device");
+  EXPECT_EQ("virtio-blk-pci,id=disk0,drive=rootfs", devices.at(0));
+  EXPECT_EQ("virtio-blk-pci,id=disk1-device,drive=disk1", devices.at(1));
+  EXPECT_EQ("virtio-blk-pci,id=disk2-device,drive=disk2", devices.at(2));
+  EXPECT_THAT(line.writable_nodes(), ElementsAreArray({"disk1"}));
+}
+
+TEST(QemuCommandLine, WaitsForItsSnapshotWhereADiskCanBeWritten) {
+  CommandLine line = example();
+  line.restore = CommandLine::Restore{"snapshot.qcow2", "1"};
+  line.disks = {{.file = "/srv/base", .read_only = true}};
+  EXPECT_THAT(values(line.arguments(), "-loadvm"), ElementsAreArray({"1"}));
+  EXPECT_THAT(line.arguments(), Not(Contains("-S")));
+  line.disks.push_back({.file = "/srv/data"});
+  EXPECT_THAT(line.arguments(), Not(Contains("-loadvm")));
+  EXPECT_THAT(line.arguments(), Contains("-S"));
+}
+
+TEST(QemuCommandLine, GivesCardsAUserNetworkOrABridgesPort) {
+  CommandLine line = example();
+  line.nics = {{.mac = "52:54:00:00:00:01", .forwards = {"tcp:127.0.0.1:2222-:22"}},
+               {.kind = Nic::Kind::bridge, .mac = "52:54:00:00:00:02", .tap = 12}};
+  EXPECT_THAT(values(line.arguments(), "-netdev"),
+              ElementsAreArray({"user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:2222-:22", "tap,id=net1,fd=12"}));
+  const auto devices = values(line.arguments(), "-device");
+  EXPECT_THAT(devices, Contains("virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:00:00:01,romfile="));
+  EXPECT_THAT(devices, Contains("virtio-net-pci,id=nic1,netdev=net1,mac=52:54:00:00:00:02,romfile="));
+  EXPECT_THAT(line.arguments(), Not(Contains("-nic")));
+  line.nics[0].restricted = false;
+  EXPECT_THAT(values(line.arguments(), "-netdev"), Contains("user,id=net0,hostfwd=tcp:127.0.0.1:2222-:22"));
+}
+
+TEST(QemuCommandLine, GivesACardTheSameAddressEveryTimeAndEachItsOwn) {
+  EXPECT_EQ(usual_mac("a", 0), usual_mac("a", 0));
+  EXPECT_NE(usual_mac("a", 0), usual_mac("a", 1));
+  EXPECT_NE(usual_mac("a", 0), usual_mac("b", 0));
+  EXPECT_THAT(usual_mac("a", 0), HasSubstr("52:54:00:"));
+}
+
+TEST(QemuCommandLine, PutsFurtherSerialPortsOnTheFreeIsaPlaceAndThenOnPci) {
+  CommandLine line = example();
+  line.serials = {{.listener = 20}, {.listener = 21, .tcp = true}};
+  EXPECT_THAT(values(line.arguments(), "-chardev"), Contains("socket,id=serial1,fd=20,server=on,wait=off"));
+  EXPECT_THAT(values(line.arguments(), "-chardev"), Contains("socket,id=serial2,fd=21,server=on,wait=off,nodelay=on"));
+  EXPECT_THAT(values(line.arguments(), "-device"), Contains("isa-serial,chardev=serial1,index=1"));
+  EXPECT_THAT(values(line.arguments(), "-device"), Contains("pci-serial,chardev=serial2"));
+}
+
+TEST(QemuCommandLine, ShowsAScreenOnASocketOrOnThisSystemsOwnAddress) {
+  CommandLine line = example();
+  EXPECT_THAT(line.arguments(), Not(Contains("VGA")));
+  line.display = {.kind = Display::Kind::vnc, .socket = "m/display.sock"};
+  EXPECT_THAT(values(line.arguments(), "-vnc"), ElementsAreArray({"unix:m/display.sock"}));
+  EXPECT_THAT(values(line.arguments(), "-device"), Contains("VGA"));
+  line.display = {.kind = Display::Kind::vnc, .port = 5907};
+  EXPECT_THAT(values(line.arguments(), "-vnc"), ElementsAreArray({"127.0.0.1:7"}));
+  line.display = {.kind = Display::Kind::spice, .socket = "m/display.sock"};
+  EXPECT_THAT(values(line.arguments(), "-spice"),
+              ElementsAreArray({"unix=on,addr=m/display.sock,disable-ticketing=on"}));
+  line.display = {.kind = Display::Kind::spice, .port = 5930};
+  EXPECT_THAT(values(line.arguments(), "-spice"), ElementsAreArray({"addr=127.0.0.1,port=5930,disable-ticketing=on"}));
+}
+
+TEST(QemuCommandLine, HasRandomNumbersAndNoBalloonUnlessToldOtherwise) {
+  CommandLine line = example();
+  line.rng = false;
+  line.balloon = true;
+  line.machine = "pc,usb=off";
+  EXPECT_THAT(values(line.arguments(), "-device"), Not(Contains(HasSubstr("virtio-rng"))));
+  EXPECT_THAT(values(line.arguments(), "-device"), Contains("virtio-balloon-pci,id=balloon0"));
+  EXPECT_THAT(values(line.arguments(), "-machine"), ElementsAreArray({"pc,usb=off"}));
+}
+
 TEST(QemuCommandLine, WhatTheGuestCanNoticeDoesNotDependOnPortsNamesAndFiles) {
   CommandLine other = example();
   other.binary = "/opt/qemu";
@@ -167,7 +253,7 @@ TEST(QemuCommandLine, WhatTheGuestCanNoticeDoesNotDependOnPortsNamesAndFiles) {
 }
 
 TEST(QemuCommandLine, WhatTheGuestCanNoticeDependsOnEverythingOfTheMachine) {
-  std::vector<CommandLine> others(9, example());
+  std::vector<CommandLine> others(16, example());
   others[0].memory_mib = 512;
   others[1].cpus = 2;
   others[2].cpu = "qemu64";
@@ -177,6 +263,13 @@ TEST(QemuCommandLine, WhatTheGuestCanNoticeDependsOnEverythingOfTheMachine) {
   others[6].virtio.reset();
   others[7].heart.reset();
   others[8].vsock = VsockDevice{.cid = 7};
+  others[9].machine = "pc";
+  others[10].rng = false;
+  others[11].balloon = true;
+  others[12].disks = {{.file = "/srv/a"}};
+  others[13].nics = {{.mac = "52:54:00:00:00:01"}};
+  others[14].serials = {{}};
+  others[15].display = {.kind = Display::Kind::vnc, .port = 5900};
   for (const CommandLine& other : others) EXPECT_NE(example().machine_arguments(), other.machine_arguments());
 }
 

@@ -1,151 +1,21 @@
 // SPDX-License-Identifier: MIT
-
-// Real QEMU with a real guest image: the one that the build made, or the directory PBOTVM_TEST_IMAGE.
-
-#include <arpa/inet.h>
-#include <gmock/gmock.h>
 #include <grp.h>
-#include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pwd.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <chrono>
 #include <csignal>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <set>
 
-#include "../../../transports/tests/loaded_factory.h"
-#include "pbotvm/hypervisor.h"
-#include "temporary_directory.h"
+#include "qemu_machine_fixture.h"
 
 namespace pbotvm::testing {
 namespace {
-
-using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
-using ::testing::HasSubstr;
-
-constexpr const char* directory = "machines";  // of the machine, below STATE
-
-std::string image_directory() {
-  const char* named = std::getenv("PBOTVM_TEST_IMAGE");
-  return named ? named : BUILT_IMAGE;
-}
-
-std::uint16_t free_port() {
-  const UniqueFd probe(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  EXPECT_EQ(0, ::bind(probe.get(), reinterpret_cast<sockaddr*>(&address), size));
-  EXPECT_EQ(0, ::getsockname(probe.get(), reinterpret_cast<sockaddr*>(&address), &size));
-  return ntohs(address.sin_port);
-}
-
-/// Reads until `wanted` came or the deadline passed. Sends `again`, if any, every second: what is written before the
-/// guest opens its end is lost.
-bool await(int fd, const std::string& wanted, const Deadline& deadline, const std::string& again = {}) {
-  std::string seen;
-  Deadline next = Deadline::in(0ms);
-  while (!deadline.expired()) {
-    if (!again.empty() && next.expired()) {
-      [[maybe_unused]] const ssize_t sent = ::send(fd, again.data(), again.size(), MSG_NOSIGNAL);
-      next = Deadline::in(1s);
-    }
-    pollfd waiting{fd, POLLIN, 0};
-    if (::poll(&waiting, 1, earlier(deadline, again.empty() ? deadline : next).poll_timeout()) != 1) continue;
-    char buffer[4096];
-    const ssize_t got = ::read(fd, buffer, sizeof buffer);
-    if (got == 0) return false;
-    if (got > 0) seen.append(buffer, static_cast<std::size_t>(got));
-    if (seen.find(wanted) != std::string::npos) return true;
-  }
-  return false;
-}
-
-pid_t pid_of(const Hypervisor& hypervisor) {
-  const std::string text = hypervisor.description();
-  const std::size_t at = text.find("pid ");
-  return at == std::string::npos ? -1 : std::atoi(text.c_str() + at + 4);
-}
-
-/// The factory of the plug-in file, loaded as a host loads it.
-HypervisorFactory& factory() {
-  static const auto loaded = load_factory<HypervisorFactory>(PLUGIN_FILE);
-  return *loaded;
-}
-
-class QemuMachine : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!std::filesystem::exists(image_directory() + "/image.id"))
-      GTEST_SKIP() << "no guest image in " << image_directory() << "; build it, or name one with PBOTVM_TEST_IMAGE";
-    ASSERT_EQ(0, ::chdir(state_.path().c_str()));
-    machine_.name = "m";
-    machine_.domain = "m,test";
-    machine_.directory = directory;
-    machine_.serial = Endpoint::tcp("127.0.0.1", free_port());
-    machine_.heart = Endpoint::tcp("127.0.0.1", free_port());
-    machine_.virtio_serial = Endpoint::unix_socket("machines/virtio.sock");
-  }
-  void TearDown() override { ASSERT_EQ(0, ::chdir("/")); }
-
-  std::unique_ptr<Hypervisor> make(const std::string& more = {}, const std::string& image = image_directory()) const {
-    MachineSettings machine = machine_;
-    machine.image = image;
-    return factory().create(machine, Settings::parse("{plugin: qemu" + more + "}", "p.yaml"));
-  }
-
-  static Deadline soon() { return Deadline::in(60s); }
-
-  UniqueFd console() const { return connect_endpoint(Endpoint::unix_socket("machines/console.sock"), soon()); }
-
-  /// Runs a line in the guest's root shell and waits for its end.
-  void in_guest(const std::string& line) {
-    const std::string number = std::to_string(++commands_);
-    const UniqueFd shell = console();
-    // Put together by the guest's shell, so that the echo of what is typed is not taken for the answer.
-    ASSERT_TRUE(
-        await(shell.get(), "done-" + number + "-", Deadline::in(120s), line + "; echo done-$((" + number + "))-\n"))
-        << line;
-  }
-
-  std::string file_in_guest_is(const std::string& path) {
-    const UniqueFd shell = console();
-    const std::string number = std::to_string(++commands_);
-    const std::string line =
-        "[ -e " + path + " ] && echo there-$((" + number + "))- || echo absent-$((" + number + "))-\n";
-    for (const Deadline deadline = Deadline::in(60s); !deadline.expired();) {
-      if (await(shell.get(), "there-" + number + "-", Deadline::in(500ms), line)) return "there";
-      if (await(shell.get(), "absent-" + number + "-", Deadline::in(500ms), line)) return "absent";
-    }
-    return "no answer";
-  }
-
-  template <typename Call>
-  static std::string complaint(Call call) {
-    try {
-      call();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no complaint";
-  }
-
-  TemporaryDirectory state_;
-  MachineSettings machine_;
-  int commands_ = 0;
-};
 
 /// What stop() leaves in the machine's directory.
 std::set<std::string> files_left() {
@@ -279,6 +149,182 @@ TEST_F(QemuMachine, DropsASnapshotFromWhichItNeverLasts) {
   EXPECT_EQ(Started::restored, qemu->start(soon()));
   qemu->stop(soon());
   EXPECT_EQ(Started::fresh, qemu->start(soon()));
+}
+
+// ---- snapshots with names
+
+HypervisorSnapshots& snapshots_of(Hypervisor& hypervisor) {
+  return *static_cast<HypervisorSnapshots*>(hypervisor.extension(HypervisorSnapshots::identifier));
+}
+
+std::vector<std::string> names_of(HypervisorSnapshots& snapshots) {
+  std::vector<std::string> made;
+  for (const Snapshot& snapshot : snapshots.list(Deadline::in(1s)))
+    made.push_back((snapshot.current ? "*" : "") + snapshot.name);
+  return made;
+}
+
+TEST_F(QemuMachine, KeepsSeveralSnapshotsUnderNamesAndRevertsToAny) {
+  const auto qemu = make();
+  HypervisorSnapshots& snapshots = snapshots_of(*qemu);
+  EXPECT_TRUE(names_of(snapshots).empty());
+  EXPECT_THAT(complaint([&] { snapshots.create("early", soon()); }), HasSubstr("does not run"));
+  qemu->start(soon());
+  in_guest("mkdir /tmp/first");
+  qemu->take_snapshot(soon());
+  in_guest("mkdir /tmp/second");
+  snapshots.create("with.second", soon());
+  in_guest("mkdir /tmp/third");
+  EXPECT_EQ((std::vector<std::string>{"1", "*with.second"}), names_of(snapshots));
+
+  qemu->revert(soon());
+  EXPECT_EQ((std::vector<std::string>{"*1", "with.second"}), names_of(snapshots));
+  EXPECT_EQ("absent", file_in_guest_is("/tmp/second"));
+  snapshots.revert_to("with.second", soon());
+  EXPECT_EQ((std::vector<std::string>{"1", "*with.second"}), names_of(snapshots));
+  EXPECT_EQ("there", file_in_guest_is("/tmp/second"));
+  EXPECT_EQ("absent", file_in_guest_is("/tmp/third"));
+
+  qemu->stop(soon());  // they outlive the process, and are listed without it
+  const auto another = make();
+  HypervisorSnapshots& later = snapshots_of(*another);
+  EXPECT_EQ((std::vector<std::string>{"1", "with.second"}), names_of(later));
+  ASSERT_EQ(Started::restored, another->start(soon()));
+  EXPECT_EQ("absent", file_in_guest_is("/tmp/second"));
+  later.revert_to("with.second", soon());
+  EXPECT_EQ("there", file_in_guest_is("/tmp/second"));
+  later.revert_to("1", soon());
+  EXPECT_EQ("absent", file_in_guest_is("/tmp/second"));
+
+  const Snapshot first = later.list(soon()).front();
+  EXPECT_GT(first.bytes, 10'000'000u);
+  EXPECT_THAT(first.taken, ::testing::MatchesRegex("20..-..-..T..:..:..Z"));
+}
+
+TEST_F(QemuMachine, SaysWhatIsWrongWithTheNameOfASnapshot) {
+  const auto qemu = make();
+  HypervisorSnapshots& snapshots = snapshots_of(*qemu);
+  qemu->start(soon());
+  snapshots.create("a", soon());
+  EXPECT_THAT(complaint([&] { snapshots.create("a", soon()); }), HasSubstr("has a snapshot 'a' already"));
+  EXPECT_THAT(complaint([&] { snapshots.create("../a", soon()); }), HasSubstr("use letters"));
+  EXPECT_THAT(complaint([&] { snapshots.revert_to("b", soon()); }), HasSubstr("no snapshot 'b'; it has: a"));
+  EXPECT_THAT(complaint([&] { snapshots.remove("b", soon()); }), HasSubstr("no snapshot 'b'; it has: a"));
+  snapshots.remove("a", soon());
+  EXPECT_THAT(complaint([&] { snapshots.revert_to("a", soon()); }), HasSubstr("no snapshot 'a'; it has none yet"));
+  snapshots.create("1", soon());  // the machine's own
+  snapshots.remove("1", soon());
+  EXPECT_THAT(complaint([&] { qemu->revert(soon()); }), HasSubstr("no snapshot"));
+  EXPECT_TRUE(qemu->running());
+  EXPECT_EQ((std::set<std::string>{"console.log", "console.sock", "qemu.log", "virtio.sock"}), files_left());
+}
+
+TEST_F(QemuMachine, DoesNotRevertToASnapshotOfAnotherMachine) {
+  {
+    const auto qemu = make();
+    qemu->start(soon());
+    snapshots_of(*qemu).create("a", soon());
+  }
+  const auto changed = make(", memory: 512 MiB");
+  changed->start(soon());
+  EXPECT_THAT(complaint([&] { snapshots_of(*changed).revert_to("a", soon()); }), HasSubstr("taken of another machine"));
+  EXPECT_TRUE(changed->running());
+}
+
+TEST_F(QemuMachine, PassesOnWhatQemuSaidOfABrokenSnapshotAndRunsOn) {
+  const auto qemu = make();
+  qemu->start(soon());
+  snapshots_of(*qemu).create("a", soon());
+  write_text("machines/snapshot-a.qcow2", "garbage");
+  EXPECT_THAT(complaint([&] { snapshots_of(*qemu).revert_to("a", soon()); }),
+              HasSubstr("Image is not in qcow2 format"));
+  EXPECT_TRUE(qemu->running());
+  in_guest("true");
+}
+
+TEST_F(QemuMachine, CallsItNoRefusalWhenALoadFailsThatHasStoppedTheMachine) {
+  const auto qemu = make();
+  qemu->start(soon());
+  snapshots_of(*qemu).create("a", soon());
+  snapshots_of(*qemu).create("b", soon());
+  std::filesystem::copy_file("machines/snapshot-b.qcow2", "machines/snapshot-a.qcow2",
+                             std::filesystem::copy_options::overwrite_existing);
+  try {
+    snapshots_of(*qemu).revert_to("a", soon());
+    ADD_FAILURE() << "there is no 'a' in that file";
+  } catch (const Error& error) {
+    EXPECT_EQ(ErrorCode::unavailable, error.code());
+    EXPECT_THAT(error.what(), HasSubstr("Snapshot 'a' does not exist in one or more devices"));
+  }
+  snapshots_of(*qemu).revert_to("b", soon());
+  in_guest("true");
+}
+
+// ---- events
+
+HypervisorEvents& events_of(Hypervisor& hypervisor) {
+  return *static_cast<HypervisorEvents*>(hypervisor.extension(HypervisorEvents::identifier));
+}
+
+/// Those that come until `last` came. Meanwhile types a line every second: what is typed too early is lost.
+std::vector<HypervisorEvent> await_events(Hypervisor& hypervisor, HypervisorEvent::Kind last, int shell = -1,
+                                          const std::string& again = {}) {
+  std::vector<HypervisorEvent> seen;
+  Deadline next = Deadline::in(0ms);
+  for (const Deadline deadline = Deadline::in(60s); !deadline.expired();) {
+    char shown[4096];  // of a console whose reader has stopped the guest prints slowly
+    while (shell >= 0 && ::recv(shell, shown, sizeof shown, MSG_DONTWAIT) > 0) {
+    }
+    if (shell >= 0 && next.expired()) {
+      [[maybe_unused]] const ssize_t sent = ::send(shell, again.data(), again.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      next = Deadline::in(1s);
+    }
+    const auto event = events_of(hypervisor).take_event();
+    if (!event) {
+      ::poll(nullptr, 0, 10);
+      continue;
+    }
+    seen.push_back(*event);
+    if (event->kind == last) break;
+  }
+  return seen;
+}
+
+TEST_F(QemuMachine, ReportsThePanicOfItsGuestAndStartsAgainFromItsSnapshot) {
+  using Kind = HypervisorEvent::Kind;
+  const auto qemu = make();
+  qemu->start(soon());
+  in_guest("true");
+  qemu->take_snapshot(soon());
+  qemu->revert(soon());
+  EXPECT_FALSE(events_of(*qemu).take_event());  // what the host does itself is no news
+  const UniqueFd shell = console();
+  const auto begin = Clock::now();
+  const auto seen = await_events(*qemu, Kind::ended, shell.get(), "\necho c >/proc/sysrq-trigger\n");
+  const auto noticed = Clock::now();
+  ASSERT_EQ(2u, seen.size());
+  EXPECT_EQ(Kind::panicked, seen[0].kind);
+  EXPECT_THAT(seen[0].text, HasSubstr("GUEST_PANICKED"));
+  EXPECT_THAT(seen[1].text, HasSubstr("reason guest-panic"));
+  EXPECT_FALSE(qemu->running());
+  ASSERT_EQ(Started::restored, qemu->start(soon()));
+  in_guest("true");
+  const auto ms = [](auto duration) { return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count(); };
+  std::cout << "panic noticed after " << ms(noticed - begin) << " ms, mended after " << ms(Clock::now() - begin)
+            << " ms\n";
+  EXPECT_FALSE(events_of(*qemu).take_event());
+}
+
+TEST_F(QemuMachine, ReportsThatItWasKilled) {
+  const auto qemu = make();
+  qemu->start(soon());
+  ASSERT_EQ(0, ::kill(pid_of(*qemu), SIGKILL));
+  const auto seen = await_events(*qemu, HypervisorEvent::Kind::ended);
+  ASSERT_EQ(1u, seen.size());
+  EXPECT_THAT(seen[0].text, HasSubstr("signal 9"));
+  qemu->start(soon());
+  qemu->stop(soon());
+  EXPECT_FALSE(events_of(*qemu).take_event());  // that was asked for
 }
 
 TEST_F(QemuMachine, GivesBackEveryDescriptor) {

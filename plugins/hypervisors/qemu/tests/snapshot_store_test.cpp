@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "snapshot_store.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "pbotvm/error.h"
@@ -56,6 +57,30 @@ TEST(SnapshotStore, KeepsTheOldOneWhenThereIsNoNewOne) {
   store.replace("a");
   EXPECT_THROW(store.replace("b"), Error);
   EXPECT_TRUE(store.fits("a"));
+}
+
+TEST(SnapshotStore, KeepsThoseWithNamesApart) {
+  const TemporaryDirectory directory;
+  for (const std::string name : {"", "a", "a.new", "b-2"}) {
+    SnapshotStore store(directory.path(), name);
+    write_text(store.new_file(), "memory");
+    store.replace("stamp of " + name);
+  }
+  write_text(SnapshotStore(directory.path(), "unfinished").new_file(), "memory");
+  EXPECT_THAT(SnapshotStore::further(directory.path()), ::testing::UnorderedElementsAre("a", "a.new", "b-2"));
+  EXPECT_TRUE(SnapshotStore(directory.path(), "a").fits("stamp of a"));
+  EXPECT_FALSE(SnapshotStore(directory.path(), "b-2").fits("stamp of a"));
+  SnapshotStore(directory.path(), "a").remove();
+  EXPECT_THAT(SnapshotStore::further(directory.path()), ::testing::UnorderedElementsAre("a.new", "b-2"));
+  EXPECT_TRUE(SnapshotStore(directory.path()).fits("stamp of "));
+}
+
+TEST(SnapshotStore, TakesOnlyNamesThatAreNoPaths) {
+  for (const std::string name : {"a", "1", "before-update_2.1", "A"}) EXPECT_TRUE(is_snapshot_name(name)) << name;
+  for (const std::string name : {"", ".", "..", "../a", "a/b", "-a", "a b", "a\n", "\xc3\xa4"})
+    EXPECT_FALSE(is_snapshot_name(name)) << name;
+  EXPECT_TRUE(is_snapshot_name(std::string(longest_snapshot_name, 'a')));
+  EXPECT_FALSE(is_snapshot_name(std::string(longest_snapshot_name + 1, 'a')));
 }
 
 }  // namespace

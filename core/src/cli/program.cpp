@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#include "cli/program.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "pbotvm/error.h"
+#include "pbotvm/unique_fd.h"
+
+namespace pbotvm::cli {
+
+namespace {
+
+constexpr std::size_t max_output = 4 * 1024 * 1024;  // bytes of each stream
+
+struct Pipe {
+  UniqueFd read_end, write_end;
+};
+
+Pipe make_pipe() {
+  int fds[2];
+  if (::pipe2(fds, O_CLOEXEC) != 0) throw Error(ErrorCode::internal, errno_text("pipe2", errno));
+  return {UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+class FileActions {
+ public:
+  FileActions() { ::posix_spawn_file_actions_init(&actions_); }
+  ~FileActions() { ::posix_spawn_file_actions_destroy(&actions_); }
+  FileActions(const FileActions&) = delete;
+  FileActions& operator=(const FileActions&) = delete;
+  posix_spawn_file_actions_t* get() { return &actions_; }
+
+ private:
+  posix_spawn_file_actions_t actions_{};
+};
+
+// The process' environment, but its messages are in English: they are looked through.
+std::vector<char*> c_locale_environment() {
+  static char language[] = "LC_ALL=C";
+  std::vector<char*> variables;
+  for (char** at = environ; *at != nullptr; ++at) {
+    if (std::strncmp(*at, "LC_ALL=", 7) != 0 && std::strncmp(*at, "LANGUAGE=", 9) != 0) variables.push_back(*at);
+  }
+  variables.push_back(language);
+  variables.push_back(nullptr);
+  return variables;
+}
+
+// 0, or an errno value.
+int spawn(const std::vector<std::string>& arguments, int out, int err, pid_t& child) {
+  FileActions actions;
+  ::posix_spawn_file_actions_addopen(actions.get(), STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_adddup2(actions.get(), out, STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(actions.get(), err, STDERR_FILENO);
+  std::vector<char*> argv;
+  for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  auto variables = c_locale_environment();
+  return ::posix_spawnp(&child, argv[0], actions.get(), nullptr, argv.data(), variables.data());
+}
+
+// Whether the stream goes on.
+bool read_some(int fd, std::string& to) {
+  std::array<char, 16384> bytes;
+  const ssize_t size = ::read(fd, bytes.data(), bytes.size());
+  if (size < 0) return errno == EINTR || errno == EAGAIN;
+  if (to.size() < max_output) to.append(bytes.data(), static_cast<std::size_t>(size));
+  return size > 0;
+}
+
+// Until both streams are at their end; false when the deadline came first.
+bool read_streams(Pipe& out, Pipe& err, ProgramEnd& end, const Deadline& deadline) {
+  while (out.read_end || err.read_end) {
+    pollfd fds[2] = {{out.read_end.get(), POLLIN, 0}, {err.read_end.get(), POLLIN, 0}};
+    if (::poll(fds, 2, deadline.poll_timeout()) < 0 && errno != EINTR) return false;
+    if (fds[0].revents != 0 && !read_some(fds[0].fd, end.out)) out.read_end.reset();
+    if (fds[1].revents != 0 && !read_some(fds[1].fd, end.err)) err.read_end.reset();
+    if (deadline.expired()) return false;
+  }
+  return true;
+}
+
+// Its exit status, when it ends before the deadline; it is gone in any case.
+void reap(pid_t child, bool in_time, ProgramEnd& end) {
+  if (!in_time) ::kill(child, SIGKILL);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  end.timed_out = !in_time;
+  if (in_time) end.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+
+ProgramEnd run_program(const std::vector<std::string>& arguments, const Deadline& deadline) {
+  ProgramEnd end;
+  Pipe out = make_pipe(), err = make_pipe();
+  pid_t child = -1;
+  const int error = spawn(arguments, out.write_end.get(), err.write_end.get(), child);
+  if (error == ENOENT) {
+    end.found = false;
+    return end;
+  }
+  if (error != 0) throw Error(ErrorCode::internal, errno_text("start " + arguments.front(), error));
+  out.write_end.reset();
+  err.write_end.reset();
+  reap(child, read_streams(out, err, end, deadline), end);
+  return end;
+}
+
+}  // namespace pbotvm::cli

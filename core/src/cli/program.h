@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pbotvm/deadline.h"
+
+namespace pbotvm::cli {
+
+/// How a program ended.
+struct ProgramEnd {
+  bool found = true;       ///< false: there is no such program
+  bool timed_out = false;  ///< it was killed at the deadline
+  int status = -1;         ///< exit status; 128 + signal; -1 where it did not end by itself
+  std::string out, err;    ///< at most 4 MiB each; more is dropped
+
+  bool succeeded() const { return found && !timed_out && status == 0; }
+};
+
+/// Runs a program (looked up in PATH) without standard input, in the C locale, so that its words can be told apart. Any
+/// thread. Throws Error{internal} when it cannot be started for another reason than that it is not there.
+ProgramEnd run_program(const std::vector<std::string>& arguments, const Deadline& deadline);
+
+}  // namespace pbotvm::cli

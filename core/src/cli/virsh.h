@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/configuration.h"
+
+namespace pbotvm::cli {
+
+/// A libvirt domain through the program virsh, for what is asked for once by an operator. Blocking, bounded; every
+/// failure is an Error with virsh's own text and what to do about it.
+class Virsh {
+ public:
+  /// The domain of a machine, at hypervisor.uri or at the system's libvirt.
+  explicit Virsh(const config::MachineConfiguration& machine) : Virsh(uri_of(machine), machine.settings.domain) {}
+  Virsh(std::string uri, std::string domain) : uri_(std::move(uri)), domain_(std::move(domain)) {}
+
+  /// The definition that the domain is started from next time.
+  std::string definition() const;
+
+  /// Adds a device to that definition.
+  void attach(const std::string& xml) const;
+
+  /// "running", "shut off": domstate of virsh(1).
+  std::string state() const;
+
+  void start() const;
+  /// Asks the guest to shut down; `now`: as if its power was cut.
+  void stop(bool now) const;
+
+  static std::string uri_of(const config::MachineConfiguration& machine);
+
+ private:
+  std::string ask(const std::vector<std::string>& words) const;
+  [[noreturn]] void fail(const std::string& command, const std::string& text) const;
+  std::string names() const;
+
+  std::string uri_, domain_;
+};
+
+}  // namespace pbotvm::cli

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "cli/command.h"
+
+namespace pbotvm::cli {
+
+inline constexpr char vm_usage[] =
+    "pbotvm [--config FILE] vm list                      every configured machine\n"
+    "       pbotvm [--config FILE] vm status [MACHINE]          one of them\n"
+    "       pbotvm [--config FILE] vm start [MACHINE]           start its libvirt domain\n"
+    "       pbotvm [--config FILE] vm stop [MACHINE]            ask the domain's guest to shut down\n"
+    "       pbotvm [--config FILE] vm destroy [MACHINE]         end the domain at once\n"
+    "       pbotvm [--config FILE] vm console [MACHINE]         its console; Ctrl-] leaves it\n"
+    "A machine of qemu lives in pbotvm-host: it starts with it and ends with it.\n";
+
+/// `pbotvm vm`.
+int run_vm(const Invocation& invocation);
+
+}  // namespace pbotvm::cli

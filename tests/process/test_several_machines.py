@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""Several machines in one host, and two hosts side by side."""
+
+import os
+
+from pbotvm_testing import Folder, Guest, Host, main
+
+MACHINES = """\
+default_machine: first
+machines:
+  first:
+    hypervisor: none
+    transports: [serial]
+    serial: unix:{first}/data.sock
+    heart: unix:{first}/heart.sock
+  second:
+    aliases: [other, spare]
+    hypervisor: none
+    transports: [virtio-serial]
+    virtio_serial: unix:{second}/data.sock
+    serial: "0"
+    heart: unix:{second}/heart.sock
+"""
+
+
+class Several(Folder):
+    def guest(self, name):
+        folder = os.path.join(self.folder, name)
+        os.makedirs(folder)
+        os.chmod(folder, 0o755)
+        guest = Guest(folder)
+        self.addCleanup(guest.stop)
+        return folder
+
+    def test_one_host_runs_a_request_on_the_machine_that_it_names(self):
+        folders = {name: self.guest(name) for name in ("first", "second")}
+        host = Host(self.folder, None, MACHINES.format(**folders)).start()
+        self.addCleanup(host.stop)
+        for name in folders:
+            host.await_state("ready", name=name)
+        jobs = lambda: {machine["name"]: machine["jobs"] for machine in host.control("status")["machines"]}
+        self.assertEqual(host.ask("-lang=sh echo one"), "one")
+        self.assertEqual(jobs(), {"first": 1, "second": 0})
+        for name in ("second", "SECOND", "other", "spare"):
+            self.assertEqual(host.ask(f"-vm={name} -lang=sh echo two"), "two")
+        self.assertEqual(jobs(), {"first": 1, "second": 4})
+        self.assertEqual(host.ask("-vm=third -lang=sh echo"), "Unknown machine 'third'; available machines are: first, second")
+        self.assertTrue(host.control("health", machine="spare")["ok"])
+
+    def test_two_hosts_serve_a_machine_each_from_the_same_file(self):
+        hosts = []
+        for name in ("here", "there"):
+            folder = self.guest(name)
+            host = Host(folder, {"PBOTVM_DOMAIN": name, "PBOTVM_HYPERVISOR": "none", "PBOTVM_TRANSPORTS": "serial",
+                                 "PBOTVM_SERIAL": f"unix:{folder}/data.sock", "PBOTVM_HEART": f"unix:{folder}/heart.sock"})
+            hosts.append(host.start())
+            self.addCleanup(host.stop)
+        for host in hosts:
+            host.await_state("ready")
+        for n, host in enumerate(hosts):
+            self.assertEqual(host.ask(f"-lang=sh echo {n}"), str(n))
+        hosts[0].stop()
+        self.assertEqual(hosts[1].ask("-lang=sh echo still"), "still")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""Faults of the machine itself, each made to happen: what the host does about them, and how long that takes."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import unittest
+
+from pbotvm_machine import YAML, VirtualMachine
+from pbotvm_testing import IMAGE, Folder, Host, main, wait_for
+
+
+class Mended(VirtualMachine):
+    settings = {"PBOTVM_TIMEOUT": 5, "PBOTVM_QUEUE_TIMEOUT": 60}
+
+    def setUp(self):
+        self.host.await_state("ready", 120)
+
+    def snapshot(self):
+        return pathlib.Path(self.host.state, "machines", "pbot-vm", "snapshot.qcow2")
+
+    def test_boots_a_new_machine_when_the_snapshot_is_damaged_at_a_revert(self):
+        qemu = self.qemu_pid()
+        os.truncate(self.snapshot(), 65536)
+        begun = time.monotonic()
+        self.host.control("revert", machine="pbot-vm")
+        wait_for("another machine", lambda: self.host.machine()["state"] == "ready" and self.qemu_pid() != qemu, 240)
+        print(f"damaged snapshot: a new machine with a new snapshot after {time.monotonic() - begun:.1f} s")
+        self.assert_works()
+        self.assertTrue(self.host.control("revert", machine="pbot-vm")["ok"])
+        self.assert_works()
+
+    def test_starts_the_machine_again_when_its_revert_hangs(self):
+        qemu = self.qemu_pid()
+        os.kill(qemu, signal.SIGSTOP)
+        begun = time.monotonic()
+        self.assertFalse(self.host.control("revert", machine="pbot-vm")["ok"])
+        wait_for("another QEMU", lambda: self.host.machine()["state"] == "ready" and self.qemu_pid() != qemu, 120)
+        print(f"a revert that hangs: mended after {time.monotonic() - begun:.1f} s")
+        self.assert_works()
+
+    def test_reverts_a_guest_whose_kernel_panics(self):
+        console = self.console()
+        console.type("")
+        console.type("echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger")
+        begun = time.monotonic()
+        wait_for("the host to notice", lambda: self.host.machine()["state"] != "ready", 60)
+        self.host.await_state("ready", 120)
+        console.close()
+        print(f"kernel panic: noticed and mended after {time.monotonic() - begun:.1f} s")
+        self.assert_works()
+
+
+@unittest.skipUnless(os.geteuid() == 0, "mounts a small file system, which takes root")
+class FullDisk(Folder):
+    def test_says_that_the_disk_is_full_and_turns_clients_away_at_once(self):
+        machine = os.path.join(self.folder, "state", "machines", "pbot-vm")
+        os.makedirs(machine)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=0777", "none", machine], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", machine], check=True)
+        host = Host(self.folder, {"PBOTVM_IMAGE": IMAGE, "PBOTVM_QUEUE_TIMEOUT": 60}, YAML.format(
+            transports="virtio-serial", serial="unix:machines/pbot-vm/serial.sock", heart="unix:machines/pbot-vm/heart.sock"))
+        subprocess.run(["chown", "-R", "pbotvm:pbotvm", host.state], check=True)
+        host.start()
+        self.addCleanup(host.stop)
+        host.await_state("failed", 240)
+        self.assertIn("No space left on device", host.machine()["problem"])
+        begun = time.monotonic()
+        reply = host.ask("-lang=sh echo hello")
+        self.assertIn("Virtual machine 'pbot-vm' is unavailable: ", reply)
+        self.assertIn("No space left on device", reply)
+        self.assertLess(time.monotonic() - begun, 5)
+        self.assertIn("trying again in", host.log())
+
+
+if __name__ == "__main__":
+    main()
