@@ -223,6 +223,12 @@ class Devices(Folder):
     def setUpClass(cls):
         super().setUpClass()
         cls.user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        # Where that user can reach them, wherever this was built.
+        cls.build = pathlib.Path(cls.folder, "build")
+        shutil.copytree(BUILD / "lib", cls.build / "lib", symlinks=True)
+        os.mkdir(cls.build / "bin")
+        for name in ("pbotvm", "pbotvm-tool", "add-serials", "add-vsock"):
+            shutil.copy2(BUILD / "bin" / name, cls.build / "bin" / name, follow_symlinks=False)
         for name in ("home", "run", "state"):
             path = os.path.join(cls.folder, name)
             os.mkdir(path, 0o700)
@@ -241,7 +247,11 @@ class Devices(Folder):
         return clean_environment(HOME=home, XDG_RUNTIME_DIR=os.path.join(self.folder, "run"),
                                  XDG_CONFIG_HOME=os.path.join(home, "config"), XDG_CACHE_HOME=os.path.join(home, "cache"),
                                  **{"PBOTVM_CONFIG": os.path.join(self.folder, "pbotvm.yaml"), "PBOTVM_STATE": state,
-                                    "PBOTVM_PLUGINS": BUILD / "lib" / "pbotvm", **changes})
+                                    "PBOTVM_PLUGINS": self.build / "lib" / "pbotvm",
+                                    "LD_LIBRARY_PATH": self.build / "lib", **changes})
+
+    def program(self, name):
+        return self.build / "bin" / name
 
     def as_user(self, *words, **changes):
         more = {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
@@ -266,24 +276,24 @@ class Devices(Folder):
 
     def test_add_serials_adds_both_lines_for_good_and_only_once(self):
         for words in ("added", "already"):
-            ended = self.as_user(program("add-serials"), PBOTVM_SERIAL=7777, PBOTVM_HEART=7778)
+            ended = self.as_user(self.program("add-serials"), PBOTVM_SERIAL=7777, PBOTVM_HEART=7778)
             self.assertEqual(ended.returncode, 0, ended.stderr)
             self.assertEqual(ended.stdout.count(words), 2, ended.stdout)
             self.assertEqual(self.ports(), {"2": ("bind", "7777"), "3": ("bind", "7778")})
             self.assertEqual("snapshot 1" in ended.stdout, words == "added")
 
     def test_other_ports_than_the_domain_has_are_refused_and_nothing_is_changed(self):
-        self.as_user(program("add-serials"), PBOTVM_SERIAL=7777, PBOTVM_HEART=7778)
-        ended = self.as_user(program("add-serials"), PBOTVM_SERIAL=7779, PBOTVM_HEART=7778)
+        self.as_user(self.program("add-serials"), PBOTVM_SERIAL=7777, PBOTVM_HEART=7778)
+        ended = self.as_user(self.program("add-serials"), PBOTVM_SERIAL=7779, PBOTVM_HEART=7778)
         self.assertEqual(ended.returncode, 77)
         self.assertIn("7777", ended.stderr)
         self.assertEqual(self.ports(), {"2": ("bind", "7777"), "3": ("bind", "7778")})
 
     def test_add_vsock_and_virtio_serial(self):
         for _ in range(2):
-            ended = self.as_user(program("add-vsock"), PBOTVM_CID=42)
+            ended = self.as_user(self.program("add-vsock"), PBOTVM_CID=42)
             self.assertEqual(ended.returncode, 0, ended.stderr)
-            ended = self.as_user(program("pbotvm"), "devices", "add-virtio-serial", "pbot-vm")
+            ended = self.as_user(self.program("pbotvm"), "devices", "add-virtio-serial", "pbot-vm")
             self.assertEqual(ended.returncode, 0, ended.stderr)
         devices = self.devices()
         self.assertEqual([one.find("cid").get("address") for one in devices.findall("vsock")], ["42"])
@@ -293,33 +303,33 @@ class Devices(Folder):
         self.assertEqual(channels[0].find("source").get("path"), path)
 
     def test_list_says_what_the_domain_has(self):
-        self.as_user(program("add-vsock"), PBOTVM_CID=42)
-        ended = self.as_user(program("pbotvm"), "devices", "list", PBOTVM_CID=42)
+        self.as_user(self.program("add-vsock"), PBOTVM_CID=42)
+        ended = self.as_user(self.program("pbotvm"), "devices", "list", PBOTVM_CID=42)
         self.assertEqual(ended.returncode, 0, ended.stderr)
         self.assertIn("vsock, context id 42: present", ended.stdout)
         self.assertIn("ttyS2 in the guest: missing", ended.stdout)
 
     def test_domain_that_is_not_there_names_those_that_are(self):
-        ended = self.as_user(program("add-vsock"), PBOTVM_DOMAIN="other-vm")
+        ended = self.as_user(self.program("add-vsock"), PBOTVM_DOMAIN="other-vm")
         self.assertEqual(ended.returncode, 69)
         self.assertIn("there are guide-vm", ended.stderr)
         self.assertEqual(len(ended.stderr.splitlines()), 1)
 
     def test_daemon_that_is_not_there_is_one_line_with_what_to_do(self):
-        ended = self.as_user(program("add-vsock"), PBOTVM_CONFIG=self.unreachable())
+        ended = self.as_user(self.program("add-vsock"), PBOTVM_CONFIG=self.unreachable())
         self.assertEqual(ended.returncode, 69)
         self.assertIn("libvirtd", ended.stderr)
         self.assertEqual(len(ended.stderr.splitlines()), 1)
 
     def pbotvm(self, *words):
-        ended = self.as_user(program("pbotvm"), *words)
+        ended = self.as_user(self.program("pbotvm"), *words)
         self.assertEqual(ended.returncode, 0, ended.stderr)
         return ended.stdout
 
     def test_domain_is_started_asked_about_and_ended(self):
         self.assertIn("pbot-vm: shut off", self.pbotvm("vm", "list"))
         self.assertIn("started", self.pbotvm("vm", "start"))
-        self.addCleanup(self.as_user, program("pbotvm"), "vm", "destroy")
+        self.addCleanup(self.as_user, self.program("pbotvm"), "vm", "destroy")
         self.assertIn("runs already", self.pbotvm("vm", "start", "pbot-vm"))
         self.assertIn("pbot-vm: running", self.pbotvm("vm", "status"))
         self.assertIn("asked to shut down", self.pbotvm("vm", "stop"))
@@ -330,14 +340,14 @@ class Devices(Folder):
     @unittest.skipUnless((BUILD / "lib" / "pbotvm" / "hypervisor-libvirt.so").exists(), "there is no plug-in libvirt")
     def test_snapshots_without_a_host_are_the_back_ends(self):
         self.pbotvm("vm", "start")
-        self.addCleanup(self.as_user, program("pbotvm"), "vm", "destroy")
+        self.addCleanup(self.as_user, self.program("pbotvm"), "vm", "destroy")
         self.assertIn("no snapshots", self.pbotvm("snapshot", "list"))
         self.pbotvm("snapshot", "create", "before")
-        self.addCleanup(self.as_user, program("pbotvm"), "snapshot", "delete", "before")
+        self.addCleanup(self.as_user, self.program("pbotvm"), "snapshot", "delete", "before")
         self.assertEqual(self.virsh("snapshot-list", "guide-vm", "--name").split(), ["before"])
         self.assertEqual([one["name"] for one in json.loads(self.pbotvm("snapshot", "list", "--json"))], ["before"])
         self.pbotvm("snapshot", "revert", "before", "pbot-vm")
-        missing = self.as_user(program("pbotvm"), "snapshot", "revert", "after")
+        missing = self.as_user(self.program("pbotvm"), "snapshot", "revert", "after")
         self.assertNotEqual(missing.returncode, 0)
         self.assertIn("before", missing.stderr)
         self.pbotvm("snapshot", "delete", "before")
