@@ -41,14 +41,15 @@ class Mended(VirtualMachine):
         print(f"a revert that hangs: mended after {time.monotonic() - begun:.1f} s")
         self.assert_works()
 
-    def test_reverts_a_guest_whose_kernel_panics(self):
+    def test_starts_a_machine_again_whose_kernel_panics(self):
+        qemu = self.qemu_pid()
         console = self.console()
         console.type("")
         console.type("echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger")
+        console.expect(rb"Kernel panic", 60)
         begun = time.monotonic()
-        wait_for("the host to notice", lambda: self.host.machine()["state"] != "ready", 60)
-        self.host.await_state("ready", 120)
         console.close()
+        wait_for("another QEMU", lambda: self.host.machine()["state"] == "ready" and self.qemu_pid() != qemu, 120)
         print(f"kernel panic: noticed and mended after {time.monotonic() - begun:.1f} s")
         self.assert_works()
 
@@ -66,13 +67,13 @@ class FullDisk(Folder):
         host.start()
         self.addCleanup(host.stop)
         host.await_state("failed", 240)
-        self.assertIn("No space left on device", host.machine()["problem"])
+        self.assertRegex(host.machine()["problem"], "snapshot-save failed: .*; [0-9] MiB are free in machines/pbot-vm")
         begun = time.monotonic()
         reply = host.ask("-lang=sh echo hello")
         self.assertIn("Virtual machine 'pbot-vm' is unavailable: ", reply)
-        self.assertIn("No space left on device", reply)
+        self.assertIn("MiB are free", reply)
         self.assertLess(time.monotonic() - begun, 5)
-        self.assertIn("trying again in", host.log())
+        host.await_log("trying again in")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@
 #include <Poco/DateTimeFormatter.h>
 #include <Poco/Timestamp.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "disk_chain.h"
@@ -51,6 +53,12 @@ void check_name(const std::string& name) {
     throw Error(ErrorCode::refused, "a snapshot cannot have this name",
                 "use letters, digits and . _ - , at most " + std::to_string(longest_snapshot_name) +
                     ", a letter or digit first");
+}
+
+std::uint64_t free_mib(const std::string& directory) {
+  struct statvfs status {};
+  if (::statvfs(directory.c_str(), &status) != 0) return std::numeric_limits<std::uint64_t>::max();
+  return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize / (1024 * 1024);
 }
 
 }  // namespace
@@ -186,10 +194,14 @@ std::string QemuHypervisor::save(SnapshotStore& store, const std::string& tag, c
     forget_in_disks(tag, deadline);
     run_job("snapshot-save", snapshot_arguments(tag, node), deadline);
     store.replace(stamp(tag));
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    const auto room = free_mib(machine_.directory);
     if (!node.empty()) remove_snapshot_node(node, deadline);
     store.discard_new();
-    throw;
+    if (room >= settings_.memory_mib) throw;
+    // QEMU calls a full disk an input/output error.
+    throw Error(error.code(), error.what() + ("; " + std::to_string(room) + " MiB are free in " + machine_.directory),
+                "a snapshot takes as much as the guest uses of its memory");
   }
   current_ = tag;
   return node;
