@@ -338,6 +338,8 @@ class Devices(Folder):
         self.assertIn("does not run", self.pbotvm("vm", "destroy"))
 
     @unittest.skipUnless((BUILD / "lib" / "pbotvm" / "hypervisor-libvirt.so").exists(), "there is no plug-in libvirt")
+    @unittest.skipIf(b"libasan" in (BUILD / "bin" / "pbotvm-tool").read_bytes(),
+                     "the address sanitizer stands in for a function of libtirpc and does not find it in a plug-in's libraries")
     def test_snapshots_without_a_host_are_the_back_ends(self):
         self.pbotvm("vm", "start")
         self.addCleanup(self.as_user, self.program("pbotvm"), "vm", "destroy")
