@@ -19,7 +19,7 @@
 #include "pbotvm/deadline.h"
 #include "pbotvm/error.h"
 #include "pbotvm/unique_fd.h"
-#include "qmp.h"
+#include "qmp/qmp.h"
 
 namespace pbotvm::image {
 
@@ -28,8 +28,8 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using nlohmann::json;
-using qemu::QmpClient;
-using qemu::text_at;
+using qmp::QmpClient;
+using qmp::text_at;
 
 constexpr auto patience = 30s;          // for the answer to a command, which QEMU gives at once unless its disk hangs
 constexpr auto flush_patience = 10min;  // what was copied goes to the disk
@@ -207,8 +207,8 @@ class BlockJobs {
     const json jobs = qmp_.execute("query-block-jobs", json::object(), soon());
     for (const json& job : jobs) {
       if (text_at(job, "device") != job_name) continue;
-      const double all = static_cast<double>(qemu::integer_at(job, "len"));
-      if (all > 0) watch.report(100.0 * static_cast<double>(qemu::integer_at(job, "offset")) / all);
+      const double all = static_cast<double>(qmp::integer_at(job, "len"));
+      if (all > 0) watch.report(100.0 * static_cast<double>(qmp::integer_at(job, "offset")) / all);
       return true;
     }
     return false;

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "qmp.h"
+#include "qmp/qmp.h"
 
 namespace pbotvm::qemu {
 
@@ -11,14 +11,14 @@ using nlohmann::json;
 using Kind = HypervisorEvent::Kind;
 
 std::string QemuEvents::take(const json& event, bool asked_for) {
-  const std::string name = text_at(event, "event");
+  const std::string name = qmp::text_at(event, "event");
   const json data = event.contains("data") && event["data"].is_object() ? event["data"] : json::object();
   std::string text = "QEMU reports " + name;
   if (!data.empty()) text += " " + data.dump(-1, ' ', true, json::error_handler_t::replace);
   if (name == "GUEST_PANICKED") {
     add(Kind::panicked, text);
   } else if (name == "SHUTDOWN") {
-    shutdown_ = text_at(data, "reason");
+    shutdown_ = qmp::text_at(data, "reason");
   } else if (name == "BLOCK_IO_ERROR") {
     if (!take_io_error(data, text)) return {};
   } else if (name == "STOP" && !asked_for) {
@@ -35,7 +35,7 @@ std::string QemuEvents::take(const json& event, bool asked_for) {
 /// What stops the machine is told once, with its reason: a full disk has many requests fail. So is the first error that
 /// the guest was left to deal with. Whether it is news.
 bool QemuEvents::take_io_error(const json& data, const std::string& text) {
-  if (text_at(data, "action") != "stop") return !std::exchange(io_error_told_, true);
+  if (qmp::text_at(data, "action") != "stop") return !std::exchange(io_error_told_, true);
   if (std::exchange(paused_by_disk_, true)) return false;
   add(Kind::paused, text);
   return true;

@@ -298,7 +298,7 @@ void QemuHypervisor::bound_console_log() noexcept {
     const int done = ::truncate(console_log_.c_str(), 0);
 }
 
-QmpClient& QemuHypervisor::monitor(const char* what) {
+qmp::QmpClient& QemuHypervisor::monitor(const char* what) {
   if (!process_ || !qmp_ || !process_->alive())
     throw Error(ErrorCode::unavailable,
                 "machine '" + machine_.name + "' cannot be " + what + ": its QEMU does not run");

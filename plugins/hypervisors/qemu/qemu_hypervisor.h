@@ -13,7 +13,7 @@
 #include "qemu_events.h"
 #include "qemu_process.h"
 #include "qemu_settings.h"
-#include "qmp.h"
+#include "qmp/qmp.h"
 #include "snapshot_store.h"
 
 namespace pbotvm::qemu {
@@ -57,7 +57,7 @@ class QemuHypervisor : public Hypervisor, public HypervisorSnapshots, public Hyp
   void launch(CommandLine line, const Deadline& deadline);
   void add_lines(CommandLine& line, Inherited& inherited) const;
   std::string log_tail() const;
-  QmpClient& monitor(const char* what);
+  qmp::QmpClient& monitor(const char* what);
   void collect_events(bool asked_for = false);
   void bound_console_log() noexcept;
   void end_process(const Deadline& deadline) noexcept;
@@ -92,7 +92,7 @@ class QemuHypervisor : public Hypervisor, public HypervisorSnapshots, public Hyp
   bool vsock_ = false;                      // whether the machine of the last start() has such a device
 
   std::unique_ptr<QemuProcess> process_;
-  std::optional<QmpClient> qmp_;  // ends before the process whose pidfd it borrows
+  std::optional<qmp::QmpClient> qmp_;  // ends before the process whose pidfd it borrows
   QemuEvents events_;
   std::string node_;     // block node of the snapshot; empty when there is none to go back to
   std::string current_;  // name of the snapshot that was last taken or gone back to

@@ -210,7 +210,7 @@ std::string QemuHypervisor::save(SnapshotStore& store, const std::string& tag, c
 void QemuHypervisor::load(const std::string& tag, const std::string& node, const Deadline& deadline) {
   run_job("snapshot-load", snapshot_arguments(tag, node), deadline);
   // A machine that was stopped stays so.
-  if (text_at(qmp_->execute("query-status", json::object(), deadline), "status") != "running")
+  if (qmp::text_at(qmp_->execute("query-status", json::object(), deadline), "status") != "running")
     qmp_->execute("cont", json::object(), deadline);
   collect_events(true);
   current_ = tag;
@@ -244,15 +244,15 @@ void QemuHypervisor::forget_in_disks(const std::string& tag, const Deadline& dea
 
 /// An empty qcow2 file that no device uses: there is no disk to save, only a place for memory and devices.
 std::string QemuHypervisor::make_snapshot_node(const std::string& path, const Deadline& deadline) {
-  QmpClient& qmp = *qmp_;
+  qmp::QmpClient& monitor = *qmp_;
   const std::string node = std::string(snapshot_node) + std::to_string(++last_node_);
   const std::string file = node + "-file";
-  qmp.run_job("blockdev-create", {{"options", {{"driver", "file"}, {"filename", path}, {"size", 0}}}}, deadline);
-  qmp.execute("blockdev-add", {{"driver", "file"}, {"node-name", file}, {"filename", path}}, deadline);
+  monitor.run_job("blockdev-create", {{"options", {{"driver", "file"}, {"filename", path}, {"size", 0}}}}, deadline);
+  monitor.execute("blockdev-add", {{"driver", "file"}, {"node-name", file}, {"filename", path}}, deadline);
   try {
-    qmp.run_job("blockdev-create", {{"options", {{"driver", "qcow2"}, {"file", file}, {"size", snapshot_disk_size}}}},
-                deadline);
-    qmp.execute("blockdev-add", {{"driver", "qcow2"}, {"node-name", node}, {"file", file}}, deadline);
+    monitor.run_job("blockdev-create",
+                    {{"options", {{"driver", "qcow2"}, {"file", file}, {"size", snapshot_disk_size}}}}, deadline);
+    monitor.execute("blockdev-add", {{"driver", "qcow2"}, {"node-name", node}, {"file", file}}, deadline);
   } catch (const Error&) {
     remove_nodes({file}, deadline);
     throw;

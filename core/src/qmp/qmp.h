@@ -16,7 +16,7 @@
 #include "pbotvm/error.h"
 #include "pbotvm/unique_fd.h"
 
-namespace pbotvm::qemu {
+namespace pbotvm::qmp {
 
 inline constexpr std::size_t max_qmp_line = 1024 * 1024;  ///< bytes; a longer line is a protocol error
 inline constexpr std::size_t max_qmp_events = 256;        ///< kept between two calls; the oldest are dropped
@@ -90,4 +90,4 @@ class QmpClient {
   std::string doing_ = "the greeting";  // for what was tried when a deadline passes
 };
 
-}  // namespace pbotvm::qemu
+}  // namespace pbotvm::qmp

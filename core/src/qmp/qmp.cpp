@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "qmp.h"
+#include "qmp/qmp.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <utility>
 
-namespace pbotvm::qemu {
+namespace pbotvm::qmp {
 namespace {
 
 using nlohmann::json;
@@ -201,4 +201,4 @@ void QmpClient::wait_for(short events, const Deadline& deadline) {
     throw Error(ErrorCode::unavailable, "QEMU hung up while its monitor was asked for " + doing_);
 }
 
-}  // namespace pbotvm::qemu
+}  // namespace pbotvm::qmp

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "qmp.h"
+#include "qmp/qmp.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-namespace pbotvm::qemu {
+namespace pbotvm::qmp {
 namespace {
 
 using namespace std::chrono_literals;
@@ -268,4 +268,4 @@ TEST(QmpClient, KeepsOnlySoManyEvents) {
 }
 
 }  // namespace
-}  // namespace pbotvm::qemu
+}  // namespace pbotvm::qmp
