@@ -36,18 +36,23 @@ class VirtualMachine(Folder):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.host = cls.start_host(cls.folder)
+
+    @classmethod
+    def start_host(cls, folder):
+        """A host of these settings with its machine, ready to serve, until the class ends."""
         yaml = YAML.format(transports=cls.transports, serial=cls.serial, heart=cls.heart)
-        cls.host = Host(cls.folder, {"PBOTVM_IMAGE": IMAGE, **cls.settings}, yaml)
+        host = Host(folder, {"PBOTVM_IMAGE": IMAGE, **cls.settings}, yaml)
         if cls.from_snapshot:
-            machine = os.path.join(cls.host.state, "machines", "pbot-vm")
+            machine = os.path.join(host.state, "machines", "pbot-vm")
             os.makedirs(os.path.dirname(machine))
             shutil.copytree(TEMPLATE, machine)
             if os.geteuid() == 0:
-                for path in [cls.host.state, *pathlib.Path(cls.host.state).rglob("*")]:
+                for path in [host.state, *pathlib.Path(host.state).rglob("*")]:
                     shutil.chown(path, "pbotvm", "pbotvm")
-        cls.host.start()
-        cls.addClassCleanup(cls.host.stop)
-        cls.host.await_state("ready", 240)
+        host.start()
+        cls.addClassCleanup(host.stop)
+        return host.await_state("ready", 240)
 
     def qemu_pid(self):
         return int(re.search(r"pid (\d+)", self.host.machine()["hypervisor"]).group(1))

@@ -2,6 +2,7 @@
 // language: c11
 // expect: \[Timed-out\]
 // machine: either
+// endless: yes
 #include <pthread.h>
 static void *spin(void *nothing) {
   for (volatile int i = 0;; i++) {

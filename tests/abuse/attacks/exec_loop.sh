@@ -2,4 +2,5 @@
 # language: sh
 # expect: \[Timed-out\]
 # machine: either
+# endless: yes
 exec sh "$0"

@@ -2,6 +2,7 @@
 // language: c11
 // expect: \[Timed-out\]|\[Process limit\]
 // machine: either
+// endless: yes
 #include <unistd.h>
 int main(void) {
   for (;;) fork();

@@ -2,6 +2,7 @@
 # language: python3
 # expect: \[Timed-out\]|\[Process limit\]
 # machine: either
+# endless: yes
 import os
 
 while True:

@@ -2,6 +2,7 @@
 # language: bash
 # expect: \[Timed-out\]|\[Process limit\]
 # machine: either
+# endless: yes
 bomb() { bomb | bomb & }
 bomb
 sleep 60

@@ -2,6 +2,7 @@
 # language: sh
 # expect: \[Timed-out\]
 # machine: either
+# endless: yes
 (sleep 1000) &
 kill -STOP $! $$
 echo never
