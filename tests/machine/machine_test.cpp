@@ -346,6 +346,81 @@ TEST_F(MachineTest, AnswersAtOnceWhyAMachineThatFailedIsUnavailable) {
   EXPECT_THAT(printed(machine_->run(make_job())), HasSubstr("no such image"));
 }
 
+TEST_F(MachineTest, LetsClientsWaitForAMachineThatIsStartedAgainAtOnce) {
+  slots_ = 1;
+  start_ready();
+  auto lost = run();
+  begun_job();
+  auto waiting = run();
+  while (machine_->status().waiting == 0) std::this_thread::yield();
+  counts_.up = false;
+  EXPECT_EQ(printed(lost.get()), "unavailable: the machine has ended");
+  guest_ = first_.accept();
+  guest_->welcome();
+  serve("of the next life");
+  EXPECT_EQ(printed(waiting.get()), "of the next life");
+  EXPECT_EQ(ear_->count("trying again at once"), 1);
+}
+
+TEST_F(MachineTest, TellsThoseWhoWaitAtOnceThatAMachineWhichServedDoesNotStartAgain) {
+  start_ready();
+  auto lost = run();
+  begun_job();
+  auto waiting = run();
+  while (machine_->status().waiting == 0) std::this_thread::yield();
+  counts_.start_fails = true;
+  const auto begun = Deadline::Clock::now();
+  counts_.up = false;
+  EXPECT_EQ(printed(lost.get()), "unavailable: the machine has ended");
+  EXPECT_THAT(printed(waiting.get()), HasSubstr("no such image"));
+  EXPECT_THAT(printed(run().get()), HasSubstr("no such image"));
+  EXPECT_LT(Deadline::Clock::now() - begun, 8s);  // the queue's time-out is 10
+  counts_.start_fails = false;
+  guest_ = first_.accept();
+  guest_->welcome();
+  await_ready();
+  auto next = run();
+  serve("it is back");
+  EXPECT_EQ(printed(next.get()), "it is back");
+}
+
+TEST_F(MachineTest, TellsClientsAtOnceWhileAMachinePausesThatFailsAgainAndAgain) {
+  start_ready();
+  await_ready();
+  counts_.up = false;  // the first time: started again at once
+  guest_ = first_.accept();
+  guest_->welcome();
+  await_ready();
+  auto lost = run();
+  begun_job();
+  auto waiting = run();
+  while (machine_->status().waiting == 0) std::this_thread::yield();
+  counts_.up = false;
+  for (auto* outcome : {&lost, &waiting}) EXPECT_EQ(printed(outcome->get()), "unavailable: the machine has ended");
+  EXPECT_EQ(printed(run().get()), "unavailable: the machine has ended");
+  guest_ = first_.accept();
+  EXPECT_EQ(printed(run().get()), "unavailable: the machine has ended");  // it starts, and nobody knows whether it will
+  guest_->welcome();
+  await_ready();
+  auto next = run();
+  serve("it is back");
+  EXPECT_EQ(printed(next.get()), "it is back");
+  EXPECT_EQ(ear_->count("trying again in 1 s"), 1);
+}
+
+TEST_F(MachineTest, TellsClientsAtOnceOfASilentGuestWhereRevertingIsTurnedOff) {
+  start_ready(RevertPolicy::never);
+  await_ready();
+  guest_->close();
+  while (machine_->status().state != State::failed) std::this_thread::yield();
+  EXPECT_THAT(printed(run().get()), HasSubstr("unavailable: "));
+  guest_ = first_.accept();
+  guest_->welcome();
+  await_ready();
+  EXPECT_EQ(counts_.starts, 1);
+  EXPECT_EQ(counts_.stops, 0);
+}
+
 TEST_F(MachineTest, RunsAsManyJobsAtOneTimeAsTheGuestHasSlots) {
   slots_ = 2;
   start(RevertPolicy::on_fault);

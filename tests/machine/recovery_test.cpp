@@ -58,9 +58,17 @@ TEST(RecoveryTest, NeverNeverRevertsAndAlwaysAlwaysDoes) {
 
 TEST(GrowingPauseTest, DoublesUpToAMinuteAndStartsOver) {
   GrowingPause pause;
-  for (const int expected : {1, 2, 4, 8, 16, 32, 60, 60}) EXPECT_EQ(pause.next().count(), expected);
+  for (const int expected : {1, 2, 4, 8, 16, 32, 60, 60}) EXPECT_EQ(pause.after_failure(false).count(), expected);
   pause.reset();
-  EXPECT_EQ(pause.next().count(), 1);
+  EXPECT_EQ(pause.after_failure(false).count(), 1);
+}
+
+TEST(GrowingPauseTest, IsNoneForTheFirstFailureOfAMachineThatServed) {
+  GrowingPause pause;
+  for (const int expected : {0, 1, 2, 4}) EXPECT_EQ(pause.after_failure(true).count(), expected);
+  pause.reset();
+  EXPECT_EQ(pause.after_failure(false).count(), 1);
+  EXPECT_EQ(pause.after_failure(true).count(), 2);
 }
 
 }  // namespace

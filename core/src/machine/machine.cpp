@@ -183,9 +183,11 @@ void Machine::thread_main() {
     if (stopping_) break;
     // A machine that comes up and dies again and again is not tried at full speed for ever.
     if (served_for() > proven_service) pause.reset();
-    give_up(problem);
-    const auto retry = pause.next();
-    log().warning("%s: trying again in %d s", name(), static_cast<int>(retry.count()));
+    const bool starts_anew = abilities_.starts && !is_kept();
+    const auto retry = pause.after_failure(serving_since_ && starts_anew);
+    give_up(problem, retry > 0s);
+    log().warning("%s: trying again %s", name(),
+                  retry > 0s ? "in " + std::to_string(retry.count()) + " s" : std::string("at once"));
     for (const auto until = Deadline::in(retry); !stopping_ && !until.expired();) {
       wait_without_session(until);
       take_commands(false);
@@ -315,12 +317,17 @@ void Machine::heed_events() {
   }
 }
 
-void Machine::give_up(const std::string& why) {
+// Where the operator turned reverting off, a machine stays as it is, for a look at it: a start would be a revert.
+bool Machine::is_kept() const {
+  return configuration_.revert == RevertPolicy::never && parts_.hypervisor->running();
+}
+
+void Machine::give_up(const std::string& why, bool pauses) {
   log().error("%s: %s", name(), why);
   set_state(State::failed, why);
-  // A machine that was lost while it served is mostly back in a second or two: who waits may go on waiting. One that
-  // does not come up is not waited for.
-  if (!serving_since_) queue_.close(why);
+  // Clients go on waiting for a machine that is started again right away; while one pauses they are told at once, and
+  // so until it is ready.
+  if (pauses) queue_.close(why);
   lose_jobs(why);
   session_.reset();
   if (heartbeat_) heartbeat_->disconnect();
@@ -330,9 +337,7 @@ void Machine::give_up(const std::string& why) {
   }
   reverts_asked_.clear();
   fail_snapshot_commands(why);
-  // Where the operator turned reverting off, the machine stays as it is, for a look at it: a start would be a revert.
-  const bool keep = configuration_.revert == RevertPolicy::never && parts_.hypervisor->running();
-  if (abilities_.starts && !keep) parts_.hypervisor->stop(Deadline::in(stop_time));
+  if (abilities_.starts && !is_kept()) parts_.hypervisor->stop(Deadline::in(stop_time));
 }
 
 void Machine::wind_down() {

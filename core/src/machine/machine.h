@@ -198,7 +198,8 @@ class Machine {
   // The machine itself.
   void recover(const std::string& why, bool line_is_broken);
   void revert_now(const std::string& snapshot = {});  // empty: the configured one
-  void give_up(const std::string& why);
+  bool is_kept() const;
+  void give_up(const std::string& why, bool pauses);
   void become_ready();
   void heed_events();
 

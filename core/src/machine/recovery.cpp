@@ -2,6 +2,7 @@
 #include "machine/recovery.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace pbotvm::machine {
 
@@ -37,7 +38,8 @@ bool needs_revert(config::RevertPolicy policy, const JobAftermath& aftermath) {
   return true;
 }
 
-std::chrono::seconds GrowingPause::next() {
+std::chrono::seconds GrowingPause::after_failure(bool served) {
+  if (!std::exchange(failed_, true) && served) return std::chrono::seconds::zero();
   const auto pause = next_;
   next_ = std::min(next_ * 2, std::chrono::seconds(60));
   return pause;

@@ -30,10 +30,13 @@ bool needs_revert(config::RevertPolicy policy, const JobAftermath& aftermath);
 /// The pauses between attempts to bring a machine up: 1, 2, 4 ... 60 s; start over after a success.
 class GrowingPause {
  public:
-  std::chrono::seconds next();
-  void reset() { next_ = std::chrono::seconds(1); }
+  /// The pause after one more failure. None at all for a machine that was lost while it served, the first time: mostly
+  /// it is back in a second or two.
+  std::chrono::seconds after_failure(bool served);
+  void reset() { *this = GrowingPause(); }
 
  private:
+  bool failed_ = false;
   std::chrono::seconds next_{1};
 };
 
