@@ -10,7 +10,7 @@ function(add_pbotvm_plugin kind name)
     VISIBILITY_INLINES_HIDDEN ON
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/pbotvm
     INSTALL_RPATH "$ORIGIN/..")
-  target_link_libraries(${target} PRIVATE pbotvm Poco::Foundation)
+  target_link_libraries(${target} PRIVATE pbotvm::pbotvm Poco::Foundation)
   if(NOT PBOTVM_SANITIZE)
     target_link_options(${target} PRIVATE -Wl,-z,defs)
   endif()

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "greeting.h"
 #include "pbotvm/abi.h"
 
 namespace pbotvm::guest {
@@ -97,6 +98,7 @@ void Conversation::on_hello(const Frame& frame) {
   network_ = hello.network;
   jobs_.expect(hello.slots, hello.network);
   send(FrameType::welcome, 0, protocol::encode(welcome(hello)));
+  tell_of_greeting();
 }
 
 void Conversation::set_system(const protocol::Hello& hello) {

@@ -86,6 +86,7 @@ std::string HeartbeatLine::figures() const {
   text += "memory_available_kb " + std::to_string(number_behind(memory, "MemAvailable", 0)) + "\n";
   text += "jobs_served " + std::to_string(jobs_.served()) + "\n";
   text += "slots_used " + std::to_string(jobs_.running()) + "\n";
+  text += "at_rest " + std::to_string(jobs_.at_rest()) + "\n";
   text += "slots " + std::to_string(jobs_.slots()) + "\n";
   text += ":END\n";
   if (!tty_) return text;

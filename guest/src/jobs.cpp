@@ -86,6 +86,11 @@ bool Jobs::may_make() const {
   return making_.empty() && ending_.empty() && ready_.empty() && occupied() == 0;
 }
 
+bool Jobs::at_rest() const {
+  if (!runs_.empty() || !making_.empty() || !ending_.empty()) return false;
+  return ready_.size() > slots_ || !may_make();
+}
+
 std::size_t Jobs::occupied() const {
   return static_cast<std::size_t>(
       std::count_if(runs_.begin(), runs_.end(), [](const auto& run) { return run->has_sandbox(); }));

@@ -36,6 +36,7 @@ class Jobs {
 
   std::uint64_t served() const { return served_; }
   std::size_t running() const { return runs_.size(); }
+  bool at_rest() const;  ///< nothing runs, and all is prepared for what comes next
 
  private:
   using Sandboxes = std::list<std::unique_ptr<Sandbox>>;

@@ -197,6 +197,7 @@ TEST(GuestHeartbeat, beats_at_once_and_answers_a_line_with_figures) {
   EXPECT_THAT(figures, HasSubstr("uptime "));
   EXPECT_THAT(figures, HasSubstr("memory_available_kb "));
   EXPECT_THAT(figures, HasSubstr("slots_used 0\n"));
+  EXPECT_THAT(figures, HasSubstr("at_rest "));
 }
 
 TEST(GuestHeartbeat, goes_on_every_five_seconds_while_a_job_is_busy) {

@@ -144,6 +144,17 @@ TEST(DeviceInDomain, ContextIdThatLibvirtChoosesIsNotOurs) {
   EXPECT_EQ(find_device(chosen, vsock_device(settings())).state, State::conflict);
 }
 
+TEST(WrittenFiles, AreTheDisksThatADomainMayWrite) {
+  EXPECT_THAT(written_files("<domain><devices>"
+                            "<disk type='file' device='disk'><source file='/d/a.qcow2'/></disk>"
+                            "<disk type='file'><source file='/d/b.qcow2'/></disk>"
+                            "<disk type='file' device='disk'><source file='/d/base'/><readonly/></disk>"
+                            "<disk type='file' device='cdrom'><source file='/d/installer.iso'/></disk>"
+                            "<disk type='block' device='disk'><source dev='/dev/sdz'/></disk>"
+                            "</devices></domain>"),
+              ::testing::ElementsAre("/d/a.qcow2", "/d/b.qcow2"));
+}
+
 TEST(DeviceInDomain, WhatIsNoDomainIsAnError) {
   EXPECT_THROW(find_device("no XML", vsock_device(settings())), Error);
   EXPECT_THROW(find_device("<domain/>", vsock_device(settings())), Error);

@@ -44,5 +44,18 @@ TEST(Program, SpeaksEnglish) {
   EXPECT_EQ(run_program({"sh", "-c", "echo $LC_ALL"}, Deadline::in(60s)).out, "C\n");
 }
 
+TEST(ProgramOnTerminal, TellsHowItEnded) {
+  EXPECT_EQ(run_on_terminal({"sh", "-c", "exit 3"}).status, 3);
+  EXPECT_EQ(run_on_terminal({"sh", "-c", "kill -KILL $$"}).status, 128 + 9);
+  EXPECT_FALSE(run_on_terminal({"pbotvm-no-such-program"}).found);
+}
+
+TEST(ProgramOnTerminal, IsEndedWithThisProcessWhichGoesOnToCleanUp) {
+  // The program has its starter told to end; SIGTERM comes back to it by that.
+  const auto end = run_on_terminal({"sh", "-c", "kill -TERM $PPID; exec sleep 1000"});
+  EXPECT_TRUE(end.interrupted);
+  EXPECT_EQ(end.status, 128 + 15);
+}
+
 }  // namespace
 }  // namespace pbotvm::cli

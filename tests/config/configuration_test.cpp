@@ -316,8 +316,23 @@ TEST_F(ConfigurationTest, NamesTheNearestKeyAtEveryLevel) {
   EXPECT_EQ(
       file_failure("machines:\n  pbot-vm:\n    serail: 1\n"),
       "FILE:3:5: error: unknown key 'serail', accepted are domain, serial, heart, virtio_serial, image, heartbeat, "
-      "cid, vport, revert, snapshot, hypervisor, transports, protocol, slots, aliases, network; did you mean "
+      "cid, vport, revert, boot_timeout, snapshot, hypervisor, transports, protocol, slots, aliases, network; did you "
+      "mean "
       "'serial'?");
+}
+
+TEST_F(ConfigurationTest, GivesHostsOfDifferentPortsDifferentStateDirectories) {
+  EXPECT_EQ(load().state, "/run/pbotvm");
+  sources.environment = {{"PBOTVM_SERVER", "9000"}};
+  EXPECT_EQ(load().state, "/run/pbotvm");
+  sources.environment = {{"PBOTVM_DOMAIN", "other-vm"},
+                         {"PBOTVM_SERVER", "9001"},
+                         {"PBOTVM_SERIAL", "7777"},
+                         {"PBOTVM_HEART", "7778"},
+                         {"PBOTVM_TIMEOUT", "30"}};
+  EXPECT_EQ(load().state, "/run/pbotvm-9001");
+  sources.environment["PBOTVM_STATE"] = "/run/pbotvm";
+  EXPECT_EQ(load().state, "/run/pbotvm");
 }
 
 TEST_F(ConfigurationTest, SaysWhatIsAcceptedInsteadOfAWrongValue) {
@@ -377,7 +392,7 @@ TEST_F(ConfigurationTest, RefusesADuplicateMachineAndBrokenYaml) {
 }
 
 TEST_F(ConfigurationTest, RefusesNamesThatAreNoDirectory) {
-  for (const std::string name : {"a/b", "..", ".a", "a..b", "a b", "'é'"})
+  for (const std::string name : {"a/b", "..", ".a", "-a", "a..b", "a b", "'é'"})
     EXPECT_THAT(file_failure("machines:\n  " + name + ": {}\n"),
                 StartsWith("FILE:2:3: error: found the machine name '"))
         << name;
@@ -385,7 +400,7 @@ TEST_F(ConfigurationTest, RefusesNamesThatAreNoDirectory) {
   EXPECT_EQ(
       environment_failure("PBOTVM_MACHINE", "a/b"),
       "PBOTVM_MACHINE: error: found the machine name 'a/b', accepted are 1 to 64 letters, digits, '.', '_' and '-' "
-      "without a leading '.' or '..'");
+      "without a leading '.' or '-', and without '..'");
 }
 
 TEST_F(ConfigurationTest, DemandsThatTheDefaultMachineIsThere) {
@@ -505,7 +520,7 @@ TEST_F(ConfigurationTest, NamesTheOptionThatIsWrong) {
 
 TEST(SettingsTableTest, SaysEverythingOfEverySetting) {
   const auto rows = settings_table();
-  EXPECT_EQ(rows.size(), 36u);
+  EXPECT_EQ(rows.size(), 37u);
   for (const auto& row : rows) {
     EXPECT_FALSE(row.type.empty()) << row.yaml;
     EXPECT_FALSE(row.fallback.empty()) << row.yaml;

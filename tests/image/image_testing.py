@@ -75,19 +75,22 @@ class ImageFolder(Folder):
 class Qemu:
     """A QEMU without a guest that has one disk, and a QMP socket for whoever comes."""
 
-    def __init__(self, folder, disk, name="machine", sockets=("qmp", "own")):
+    def __init__(self, folder, disk, name="machine", sockets=("qmp", "own"), more=()):
         self.folder = pathlib.Path(folder)
         self.sockets = {socket_name: self.folder / f"{socket_name}.sock" for socket_name in sockets}
-        arguments = ["qemu-system-x86_64", "-name", name, "-machine", "pc,usb=off", "-m", "32", "-display", "none", "-nodefaults", "-S",
+        # What its qemu-io finds it prints to standard output: a line at a time, to a file that is read here.
+        self.printed = tempfile.TemporaryFile()
+        arguments = ["stdbuf", "-oL", "qemu-system-x86_64", *more, "-name", name, "-machine", "pc,usb=off", "-m", "32", "-display", "none", "-nodefaults", "-S",
                      "-accel", "tcg", "-blockdev",
                      json.dumps({"driver": "qcow2", "node-name": "disk", "discard": "unmap",
                                  "file": {"driver": "file", "filename": str(self.folder / disk)}}),
-                     "-device", "virtio-blk-pci,drive=disk"]
+                     "-device", "virtio-blk-pci,drive=disk,share-rw=on"]  # qemu-io writes too
         for path in self.sockets.values():
             arguments += ["-qmp", f"unix:{path},server=on,wait=off"]
-        self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=self.printed,
                                         stderr=subprocess.PIPE, text=True)
         self.stream = None
+        self.read_until = 0  # of what it printed
 
     def __enter__(self):
         def connect():
@@ -113,6 +116,7 @@ class Qemu:
         self.stream.close()
         self.connection.close()
         self.process.stderr.close()
+        self.printed.close()
         for path in self.sockets.values():
             path.unlink(missing_ok=True)
 
@@ -130,10 +134,21 @@ class Qemu:
             if "error" in line:
                 raise RuntimeError(line["error"]["desc"])
 
+    def job(self, command, **arguments):
+        """Runs a command that makes a job, to its end."""
+        self.execute(command, **{"job-id": "test", **arguments})
+        find = lambda: next(job for job in self.execute("query-jobs") if job["id"] == "test")
+        ended = wait_for(command, lambda: (job := find())["status"] == "concluded" and job)
+        if "error" in ended:
+            raise RuntimeError(ended["error"])
+        self.execute("job-dismiss", id="test")
+
     def io(self, node, command):
         """qemu-io within this QEMU, as the guest would write."""
         answer = self.execute("human-monitor-command", **{"command-line": f'qemu-io {node} "{command}"'})
-        if "rror" in answer or "failed" in answer:
+        answer += os.pread(self.printed.fileno(), MIB, self.read_until).decode()
+        self.read_until = os.fstat(self.printed.fileno()).st_size
+        if "rror" in answer or "failed" in answer or "bytes at offset" not in answer:
             raise RuntimeError(answer)
 
     def nodes(self):

@@ -39,7 +39,7 @@ class Making(ImageFolder):
             with self.subTest(words):
                 done = self.image(*words)
                 self.assertEqual(done.returncode, 64, done.stderr)
-                self.assertIn("usage: pbotvm image", done.stderr)
+                self.assertIn("usage: pbotvm [--config FILE] image", done.stderr)
 
     def test_names_that_are_protocols_or_options_reach_no_program(self):
         for name in ("nbd:127.0.0.1:1", "json:{}", "-b"):
@@ -213,11 +213,27 @@ class Merging(ImageFolder):
         self.refused("would appear", "commit", "top.qcow2", "--into", "base.qcow2")
         self.assertEqual(content(self.folder / "top.qcow2"), before)
 
-    def test_an_image_with_snapshots_inside_is_not_emptied(self):
-        self.stack(2)
-        qemu_img("snapshot", "-c", "mine", self.folder / "layer1.qcow2")
-        self.done("commit", "layer1.qcow2")
-        self.assertEqual(self.info("layer1.qcow2")[0]["snapshots"], 1)
+    def test_snapshots_inside_are_not_left_without_what_is_below(self):
+        """They have from there what they do not hold themselves, and say so nowhere."""
+        top, (base,) = self.stack(2)
+        self.done("create", "other.qcow2", "24M")
+        before = content(top)
+        qemu_img("snapshot", "-c", "mine", top)
+        for words in (["commit", top], ["stream", top], ["rebase", top, "other.qcow2"]):
+            self.refused("1 snapshot inside", *words)
+        qemu_img("snapshot", "-a", "mine", top)
+        self.assertEqual(content(top), before)
+        self.done("commit", top, "--force")
+        self.assertEqual(self.info(top)[0]["snapshots"], 0)
+        self.assertEqual(content(top), before)
+
+    def test_snapshots_inside_the_base_stay_what_they_are(self):
+        top, (base,) = self.stack(2)
+        before = content(base)
+        qemu_img("snapshot", "-c", "mine", base)
+        self.done("commit", top)
+        qemu_img("snapshot", "-a", "mine", base)
+        self.assertEqual(content(base), before)
 
 
 class MovingBases(ImageFolder):

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 
-from image_testing import MIB, ImageFolder, Qemu, content
+from image_testing import MIB, ImageFolder, Qemu, content, qemu_img
 from pbotvm_testing import main
 
 
@@ -22,6 +22,12 @@ class Running(ImageFolder):
         process = subprocess.Popen(self.command(*words), cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    text=True)
         self.addCleanup(lambda: (process.kill(), process.communicate()))
+        return process
+
+    def begun(self, *words):
+        """One that is in the middle of its work, and goes on for some seconds."""
+        process = self.begin(*words, "--qmp", "qmp.sock", "--rate", "4M")
+        self.assertRegex(process.stderr.readline(), r"^[a-z]+: [\d.]+ %$")
         return process
 
     def write_more(self, qemu, node):
@@ -93,8 +99,7 @@ class Committing(Running):
         top, (base,) = self.stack(2, 16)
         before = content(top)
         qemu = self.qemu(top)
-        process = self.begin("commit", top, "--qmp", "qmp.sock", "--rate", "4M")
-        self.assertRegex(process.stderr.readline(), r"^commit: [\d.]+ %$")
+        process = self.begun("commit", top)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 130, errors)
@@ -168,7 +173,81 @@ class Streaming(Running):
         self.assertEqual(content(top), before)
 
 
+class LeftBehind(Running):
+    def test_the_job_of_one_that_was_killed_is_cleared_away(self):
+        top, _ = self.stack(3, 8)
+        before = content(top)
+        qemu = self.qemu(top)
+        process = self.begun("stream", top)
+        process.kill()
+        process.wait(60)
+        self.assertEqual(len(qemu.execute("query-block-jobs")), 1)
+        self.done("stream", top, "--qmp", "qmp.sock")
+        self.assertEqual(set(qemu.nodes()), {"layer2.qcow2"})
+        qemu.kill()
+        self.assertEqual(content(top), before)
+
+
+class Snapshots(Running):
+    """Inside the image, as the hosts' are: they need what it lies on."""
+
+    def test_a_stream_or_a_commit_does_not_leave_them_without(self):
+        top, _ = self.stack(2)
+        qemu_img("snapshot", "-c", "mine", top)
+        before = content(top)
+        qemu = self.qemu(top)
+        self.refused("1 snapshot inside", "stream", top, "--qmp", "qmp.sock")
+        self.refused("1 snapshot inside", "commit", top, "--qmp", "qmp.sock")
+        qemu.kill()
+        qemu_img("snapshot", "-a", "mine", top)
+        self.assertEqual(content(top), before)
+
+    def test_one_that_is_taken_meanwhile_ends_a_stream(self):
+        top, _ = self.stack(2, 16)
+        before = content(top)
+        qemu = self.qemu(top)
+        process = self.begun("stream", top)
+        self.snapshot(qemu)
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 1, errors)
+        self.assertIn("somebody took a snapshot", errors)
+        qemu.kill()
+        self.assertEqual(self.info(top)[0]["backing"], "layer0.qcow2")
+        qemu_img("snapshot", "-a", "mine", top)
+        self.assertEqual(content(top), before)
+
+    def snapshot(self, qemu):
+        """As a host takes one: memory and devices in a file of their own."""
+        qemu.job("blockdev-create", options={"driver": "file", "filename": str(self.folder / "memory"), "size": 0})
+        qemu.execute("blockdev-add", **{"driver": "file", "node-name": "file", "filename": str(self.folder / "memory")})
+        qemu.job("blockdev-create", options={"driver": "qcow2", "file": "file", "size": MIB})
+        qemu.execute("blockdev-add", **{"driver": "qcow2", "node-name": "memory", "file": "file"})
+        qemu.job("snapshot-save", tag="mine", vmstate="memory", devices=["memory", "disk"])
+
+
 class Refusals(Running):
+    def test_a_qemu_of_somebody_else_is_named_with_what_to_do(self):
+        top, _ = self.stack(2)
+        qemu = self.qemu(top)
+        for command in ("commit", "stream"):
+            self.refused(f"QEMU process {qemu.process.pid} (machine 'machine')", command, top)
+            self.refused("--qmp SOCKET", command, top)
+        self.refused("end process", "rebase", top, "layer0.qcow2")
+
+    def test_a_domain_of_libvirts_is_left_to_libvirt(self):
+        top, (middle, base) = self.stack(3)
+        # How libvirt starts it.
+        monitor = ["-chardev", "null,id=charmonitor", "-mon", "chardev=charmonitor,id=monitor,mode=control"]
+        qemu = Qemu(self.folder, top, "guest=box,debug-threads=on", more=monitor).__enter__()
+        self.addCleanup(qemu.__exit__)
+        self.refused(f"virsh blockcommit box {top} --shallow --active --pivot --wait", "commit", top)
+        self.refused(f"virsh blockcommit box DISK --top {middle} --base {base} --wait", "commit", middle, "--into", base)
+        self.refused(f"virsh blockpull box {top} --wait", "stream", top)
+        self.refused("virsh shutdown box", "rebase", top, base)
+        self.assertEqual({layer["holder"] for layer in self.info(top)}, {"libvirt"})
+        self.assertIn("domain 'box' of libvirt", self.done("info", top))
+        self.refused("lies on no other image", "stream", base)
+
     def test_an_image_that_the_machine_does_not_have(self):
         top, _ = self.stack(2)
         self.done("create", "other.qcow2", "1M")
@@ -204,8 +283,7 @@ class Refusals(Running):
         top, _ = self.stack(2, 16)
         before = content(top)
         qemu = self.qemu(top)
-        process = self.begin("commit", top, "--qmp", "qmp.sock", "--rate", "4M")
-        process.stderr.readline()
+        process = self.begun("commit", top)
         qemu.kill()
         _, errors = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 69, errors)

@@ -159,7 +159,8 @@ class BareMachine:
         with open(os.path.join(self.folder, "qemu.log"), "ab") as log:
             self.process = subprocess.Popen(self.arguments, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         path = os.path.join(self.folder, "console.sock")
-        wait_for("QEMU's console", lambda: os.path.exists(path) or self.process.poll() is not None)
+        last = os.path.join(self.folder, "virtio.sock")  # QEMU makes them in the order of its arguments
+        wait_for("QEMU's lines", lambda: os.path.exists(last) or self.process.poll() is not None)
         if self.process.poll() is not None:
             raise RuntimeError("QEMU: " + pathlib.Path(self.folder, "qemu.log").read_text())
         if os.geteuid() == 0:  # the host's user connects to them

@@ -81,9 +81,9 @@ class Guest:
 
 
 class Host:
-    """A real pbotvm-host with a state directory and ports of its own."""
+    """A real pbotvm-host with a state directory and ports of its own; `prefix`: a command that starts it."""
 
-    def __init__(self, folder, environment=None, yaml=None, arguments=()):
+    def __init__(self, folder, environment=None, yaml=None, arguments=(), prefix=()):
         self.folder = folder
         self.port = free_port()
         self.state = os.path.join(folder, "state")
@@ -101,11 +101,12 @@ class Host:
         settings.update(environment or {})
         self.environment = clean_environment(**settings)
         self.arguments = list(arguments)
+        self.prefix = list(prefix)
         self.process = None
 
     def start(self):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([program("pbotvm-host"), *self.arguments], stdout=log, stderr=log,
+            self.process = subprocess.Popen([*self.prefix, program("pbotvm-host"), *self.arguments], stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, env=self.environment, start_new_session=True)
         return self
 

@@ -175,6 +175,7 @@ class MachineTest : public testing::Test {
     configuration.revert = policy;
     configuration.hypervisor.plugin = "fake";
     configuration.slots = slots_;
+    configuration.boot_timeout = boot_timeout_;
     Machine::Parts parts;
     parts.hypervisor = std::make_unique<FakeHypervisor>(counts_, abilities, started);
     parts.transports.push_back({"first", std::make_unique<FakeTransport>(first_)});
@@ -227,6 +228,7 @@ class MachineTest : public testing::Test {
   FakeHypervisor::Counts counts_;
   FakeTransport::Line first_, second_;
   std::uint32_t slots_ = 1;
+  std::chrono::milliseconds boot_timeout_{60'000};
   std::unique_ptr<Machine> machine_;
   std::unique_ptr<ScriptedGuest> guest_;
 };
@@ -360,6 +362,24 @@ TEST_F(MachineTest, LetsClientsWaitForAMachineThatIsStartedAgainAtOnce) {
   serve("of the next life");
   EXPECT_EQ(printed(waiting.get()), "of the next life");
   EXPECT_EQ(ear_->count("trying again at once"), 1);
+}
+
+TEST_F(MachineTest, StartsAMachineAgainWhoseBootHangs) {
+  boot_timeout_ = 500ms;
+  start(RevertPolicy::on_fault, {true, true}, Started::fresh);
+  guest_ = first_.accept();  // it says nothing
+  EXPECT_THAT(printed(run().get()), HasSubstr("does not answer"));
+  while (counts_.starts < 2) std::this_thread::yield();
+  EXPECT_EQ(counts_.stops, 1);
+  EXPECT_EQ(ear_->count("trying again in 1 s"), 1);
+}
+
+TEST_F(MachineTest, SaysWhyAMachineEndedWhileItCameUp) {
+  start(RevertPolicy::on_fault, {true, true}, Started::fresh);
+  guest_ = first_.accept();
+  counts_.events.happen({HypervisorEvent::Kind::panicked, "Kernel panic - not syncing: no init"});
+  counts_.up = false;
+  EXPECT_THAT(printed(run().get()), HasSubstr("the machine has ended: Kernel panic - not syncing: no init"));
 }
 
 TEST_F(MachineTest, TellsThoseWhoWaitAtOnceThatAMachineWhichServedDoesNotStartAgain) {

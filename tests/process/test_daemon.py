@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import socket
 import stat
 import subprocess
 import time
@@ -56,10 +57,6 @@ class CommandLine(Folder):
         done = run_host("--check-config", PBOTVM_SERVER="port")
         self.assertEqual(done.returncode, 78)
         self.assertRegex(done.stderr, r"^PBOTVM_SERVER: error: ")
-
-    def test_accepts_the_shipped_configuration(self):
-        done = run_host("--check-config", "--config", str(TOP / "etc" / "pbotvm.yaml"))
-        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_lists_every_plugin(self):
         done = run_host("--list-plugins")
@@ -119,6 +116,21 @@ class Control(HostAndGuest):
         self.assertEqual(done.returncode, 1)
         self.assertIn("available machines are: main", done.stderr)
 
+    def test_refuses_a_command_that_is_too_long(self):
+        self.assertIn("less than 4096 bytes", self.host.control("x" * 5000)["error"])
+
+    def test_leaves_none_of_its_sockets_to_what_plugins_start(self):
+        with self.host.connect() as client, socket.socket(socket.AF_UNIX) as operator:
+            client.send(b"-lang=sh")  # no whole line yet: it waits for the rest
+            operator.connect(os.path.join(self.host.state, "control.sock"))
+            wait_for("both connections and both listeners", lambda: len(self.sockets()) >= 4)
+            self.assertEqual({flags & os.O_CLOEXEC for flags in self.sockets()}, {os.O_CLOEXEC})
+
+    def sockets(self):
+        here = pathlib.Path("/proc", str(self.host.process.pid))
+        return [int(re.search(r"flags:\s*(\d+)", (here / "fdinfo" / fd.name).read_text()).group(1), 8)
+                for fd in (here / "fd").iterdir() if os.readlink(fd).startswith("socket:")]
+
     def test_keeps_its_socket_to_its_user_and_group(self):
         mode = os.stat(os.path.join(self.host.state, "control.sock")).st_mode
         self.assertEqual(stat.S_IMODE(mode), 0o660)
@@ -171,6 +183,7 @@ class End(Folder):
                 self.assertEqual(reply.result(),
                                  "Virtual machine 'main' is unavailable: the host is shutting down")
         self.assertFalse(os.path.exists(os.path.join(self.host.state, "control.sock")))
+        self.assertFalse(os.path.exists(os.path.join(self.host.state, "host.pid")))
 
 
 class GuestComesAndGoes(Folder):

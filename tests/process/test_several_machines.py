@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Several machines in one host, and two hosts side by side."""
 
+import json
 import os
+import shutil
+import subprocess
+import unittest
 
-from pbotvm_testing import Folder, Guest, Host, main
+from pbotvm_testing import Folder, Guest, Host, main, program
 
 MACHINES = """\
 default_machine: first
@@ -61,6 +65,29 @@ class Several(Folder):
             self.assertEqual(host.ask(f"-lang=sh echo {n}"), str(n))
         hosts[0].stop()
         self.assertEqual(hosts[1].ask("-lang=sh echo still"), "still")
+
+    @unittest.skipUnless(os.geteuid() == 0, "the state directories are made in /run, which takes root")
+    def test_two_hosts_that_differ_in_their_ports_need_no_more_to_differ_in(self):
+        hosts = []
+        for name in ("pbot-vm", "other-vm"):
+            folder = self.guest(name + "-guest")
+            host = Host(folder, {"PBOTVM_DOMAIN": name, "PBOTVM_HYPERVISOR": "none", "PBOTVM_TRANSPORTS": "serial",
+                                 "PBOTVM_SERIAL": f"unix:{folder}/data.sock", "PBOTVM_HEART": f"unix:{folder}/heart.sock"})
+            del host.environment["PBOTVM_STATE"]
+            host.state = f"/run/pbotvm-{host.port}"
+            self.addCleanup(shutil.rmtree, host.state, True)
+            hosts.append(host)
+            self.addCleanup(host.stop)
+            with open(host.log_path, "ab") as log:  # by the name that PBot's users know
+                host.process = subprocess.Popen([program("vm-server")], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                                env=host.environment, start_new_session=True)
+        for n, host in enumerate(hosts):
+            host.await_state("ready")
+            self.assertEqual(host.ask(f"-lang=sh echo {n}"), str(n))
+            done = subprocess.run([program("pbotvm"), "status", "--json"], capture_output=True, text=True, timeout=60,
+                                  env=host.environment)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(json.loads(done.stdout)["address"], f"127.0.0.1:{host.port}")
 
 
 if __name__ == "__main__":

@@ -215,36 +215,42 @@ TEST(QmpClient, NoticesThatQemuHungUp) {
 }
 
 TEST(QmpClient, AJobEndsWhenItConcludesNotWhenItIsAccepted) {
-  FakeQemu qemu(
-      {fine,
-       "{\"return\": {}, \"id\": ID}\n"
-       "{\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"id\": \"other\", \"status\": \"concluded\"}}\n"
-       "{\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"id\": \"job2\", \"status\": \"running\"}}\n"
-       "{\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"id\": \"job2\", \"status\": \"concluded\"}}\n",
-       "{\"return\": [{\"id\": \"other\", \"error\": \"not this one\"}, {\"id\": \"job2\"}], \"id\": ID}\n", fine},
-      true);
+  FakeQemu qemu({fine,
+                 "{\"return\": {}, \"id\": ID}\n"
+                 "{\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"id\": \"other\", \"status\": \"concluded\"}}\n"
+                 "{\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"id\": \"job2\", \"status\": \"running\"}}\n"
+                 "{\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"id\": \"job2\", \"status\": \"concluded\"}}\n",
+                 fine, fine},
+                true);
   QmpClient client(qemu.take_client(), -1, Deadline::in(5s));
   client.run_job("snapshot-save", {{"tag", "1"}}, Deadline::in(5s));
+  client.execute("query-name", json::object(), Deadline::in(5s));  // by its answer the others were read
   EXPECT_EQ("job2", qemu.commands().at(1)["arguments"]["job-id"]);
-  EXPECT_EQ("job-dismiss", qemu.commands().at(3)["execute"]);
+  EXPECT_EQ("job-dismiss", qemu.commands().at(2)["execute"]);
+  EXPECT_EQ("job2", qemu.commands().at(2)["arguments"]["id"]);
 }
 
 TEST(QmpClient, AJobThatConcludesBeforeItsAnswerIsNotMissed) {
   FakeQemu qemu({fine,
                  "{\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"id\": \"job2\", \"status\": \"concluded\"}}\n"
                  "{\"return\": {}, \"id\": ID}\n",
-                 "{\"return\": [{\"id\": \"job2\"}], \"id\": ID}\n", fine},
+                 fine, fine},
                 true);
   QmpClient client(qemu.take_client(), -1, Deadline::in(5s));
   EXPECT_NO_THROW(client.run_job("snapshot-save", {{"tag", "1"}}, Deadline::in(5s)));
+  client.execute("query-name", json::object(), Deadline::in(5s));
 }
 
 TEST(QmpClient, AJobsOwnFailureIsThrownAndTheJobDismissed) {
-  FakeQemu qemu({fine,
-                 "{\"return\": {}, \"id\": ID}\n"
-                 "{\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"id\": \"job2\", \"status\": \"concluded\"}}\n",
-                 "{\"return\": [{\"id\": \"job2\", \"error\": \"Snapshot 'x' does not exist\"}], \"id\": ID}\n", fine},
-                true);
+  FakeQemu qemu(
+      {fine,
+       "{\"return\": {}, \"id\": ID}\n"
+       "{\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"id\": \"job2\", \"status\": \"aborting\"}}\n"
+       "{\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"id\": \"job2\", \"status\": \"concluded\"}}\n",
+       "{\"return\": [{\"id\": \"other\"}, {\"id\": \"job2\", \"error\": \"Snapshot 'x' does not exist\"}], \"id\": "
+       "ID}\n",
+       fine, fine},
+      true);
   QmpClient client(qemu.take_client(), -1, Deadline::in(5s));
   try {
     client.run_job("snapshot-load", {{"tag", "x"}}, Deadline::in(5s));
@@ -252,7 +258,19 @@ TEST(QmpClient, AJobsOwnFailureIsThrownAndTheJobDismissed) {
   } catch (const Error& error) {
     EXPECT_STREQ("QEMU's snapshot-load failed: Snapshot 'x' does not exist", error.what());
   }
+  client.execute("query-name", json::object(), Deadline::in(5s));
   EXPECT_EQ("job-dismiss", qemu.commands().at(3)["execute"]);
+}
+
+TEST(QmpClient, AsksForAJobsFailureWhenTooManyEventsCameToKnow) {
+  std::string flood = "{\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"id\": \"job2\", \"status\": \"aborting\"}}\n";
+  for (std::size_t i = 0; i < max_qmp_events; ++i) flood += "{\"event\": \"E\"}\n";
+  flood += "{\"event\": \"JOB_STATUS_CHANGE\", \"data\": {\"id\": \"job2\", \"status\": \"concluded\"}}\n";
+  FakeQemu qemu(
+      {fine, flood + fine, "{\"return\": [{\"id\": \"job2\", \"error\": \"full\"}], \"id\": ID}\n", fine, fine}, true);
+  QmpClient client(qemu.take_client(), -1, Deadline::in(5s));
+  EXPECT_THROW(client.run_job("snapshot-save", {{"tag", "x"}}, Deadline::in(5s)), Error);
+  client.execute("query-name", json::object(), Deadline::in(5s));
 }
 
 TEST(QmpClient, KeepsOnlySoManyEvents) {

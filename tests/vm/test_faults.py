@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Faults of the machine itself, each made to happen: what the host does about them, and how long that takes."""
 
+import concurrent.futures
 import os
 import pathlib
+import re
+import shutil
 import signal
 import subprocess
 import time
@@ -52,6 +55,57 @@ class Mended(VirtualMachine):
         wait_for("another QEMU", lambda: self.host.machine()["state"] == "ready" and self.qemu_pid() != qemu, 120)
         print(f"kernel panic: noticed and mended after {time.monotonic() - begun:.1f} s")
         self.assert_works()
+
+
+class ThatDoesNotComeBack(Folder):
+    def host(self, qemu, **settings):
+        yaml = YAML.replace("accel: tcg", "accel: tcg, binary: " + qemu)
+        host = Host(self.folder, {"PBOTVM_IMAGE": IMAGE, **settings}, yaml.format(
+            transports="virtio-serial", serial="unix:machines/pbot-vm/serial.sock", heart="unix:machines/pbot-vm/heart.sock"))
+        self.addCleanup(host.stop)
+        return host.start()
+
+    def qemu_pid(self, host):
+        return int(re.search(r"pid (\d+)", host.machine()["hypervisor"]).group(1))
+
+    def test_tells_those_who_wait_and_those_who_come_at_once_until_it_is_back(self):
+        qemu = os.path.join(self.folder, "qemu")
+        os.symlink(shutil.which("qemu-system-x86_64"), qemu)
+        host = self.host(qemu, PBOTVM_QUEUE_TIMEOUT=120, PBOTVM_SLOTS=1, PBOTVM_TIMEOUT=60)
+        host.await_state("ready", 240)
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            running = pool.submit(host.ask, "-lang=sh echo begun; sleep 50", 120)
+            wait_for("the job to run", lambda: host.machine()["running"] == 1)
+            waiting = [pool.submit(host.ask, "-lang=sh echo never", 120) for _ in range(2)]
+            wait_for("the others to wait", lambda: host.machine()["waiting"] == 2)
+            os.rename(qemu, qemu + ".gone")
+            os.kill(self.qemu_pid(host), signal.SIGKILL)
+            begun = time.monotonic()
+            self.assertIn("Virtual machine 'pbot-vm' is unavailable: ", running.result())
+            replies = [reply.result() for reply in waiting]
+            print(f"QEMU cannot start again: those who wait are told after {time.monotonic() - begun:.1f} s")
+        asked = time.monotonic()
+        replies.append(host.ask("-lang=sh echo never"))
+        print(f"who comes then is told after {time.monotonic() - asked:.2f} s")
+        for reply in replies:
+            self.assertRegex(reply, r"\AVirtual machine 'pbot-vm' is unavailable: .*qemu")
+        self.assertLess(time.monotonic() - begun, 30)  # not the two minutes of the queue
+        host.await_log("trying again in 2 s")
+        os.rename(qemu + ".gone", qemu)
+        host.await_state("ready", 120)
+        self.assertEqual(host.ask("-lang=sh echo back"), "back")
+
+    def test_is_started_again_when_its_boot_hangs(self):
+        limit = 40
+        host = self.host("qemu-system-x86_64", PBOTVM_BOOT_TIMEOUT=limit, PBOTVM_QUEUE_TIMEOUT=300)
+        pid = int(re.search(r"booting, .* pid (\d+)", wait_for("QEMU", lambda: re.search("booting, .*", host.log())).group(0)).group(1))
+        os.kill(pid, signal.SIGSTOP)
+        begun = time.monotonic()
+        self.assertRegex(host.ask("-lang=sh echo early", 120), r"unavailable: .*does not answer")
+        print(f"a boot that hangs: reported after {time.monotonic() - begun:.1f} s with a boot_timeout of {limit} s")
+        host.await_state("ready", 240)
+        print(f"and mended after {time.monotonic() - begun:.1f} s")
+        self.assertEqual(host.ask("-lang=sh echo works"), "works")
 
 
 @unittest.skipUnless(os.geteuid() == 0, "mounts a small file system, which takes root")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What goes wrong with a machine of plain QEMU under a running host, and how soon it serves again."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -9,7 +10,7 @@ import time
 import unittest
 
 from pbotvm_machine import VirtualMachine
-from pbotvm_testing import IMAGE, Folder, Host, main, wait_for
+from pbotvm_testing import IMAGE, Folder, Host, main, program, wait_for
 
 TWO_MACHINES = """\
 machines:
@@ -72,6 +73,86 @@ class Faults(VirtualMachine):
         self.host.await_state("ready", 60)
         print(f"killed without a snapshot: booted, warm and saved after {time.monotonic() - begun:.1f} s")
         self.assertNotEqual(self.qemu_pid(), qemu)
+        self.assert_works()
+
+
+class NamedSnapshots(VirtualMachine):
+    """By the operator's command, of a machine that a host runs."""
+
+    def snapshot(self, *words):
+        ended = subprocess.run([program("pbotvm"), "snapshot", *words], env=self.host.environment, capture_output=True,
+                               text=True, stdin=subprocess.DEVNULL, timeout=120)
+        return ended.returncode, ended.stdout + ended.stderr
+
+    def done(self, *words):
+        status, said = self.snapshot(*words)
+        self.assertEqual(status, 0, said)
+        return said
+
+    def refused(self, words, pattern):
+        status, said = self.snapshot(*words)
+        self.assertNotEqual(status, 0, said)
+        self.assertRegex(said, pattern)
+        self.assert_works()
+
+    def names(self):
+        return [line.split()[0] for line in self.done("list", "pbot-vm").splitlines()]
+
+    def in_guest(self, line):
+        with contextlib.closing(self.console()) as console:
+            return console.run(line)
+
+    def test_are_taken_gone_back_to_and_removed_under_a_running_host(self):
+        qemu = self.qemu_pid()
+        for name in ("early", "late"):  # whatever fails: the other test counts on little room
+            self.addCleanup(self.snapshot, "delete", name)
+        self.in_guest("mkdir /run/early")
+        self.done("create", "early", "pbot-vm")
+        self.in_guest("mkdir /run/late")
+        self.done("create", "late")
+        self.assertEqual(self.names(), ["1", "early", "late"])
+        self.refused(["create", "early"], "has a snapshot 'early' already; remove it first")
+        self.refused(["revert", "nothing"], "no snapshot 'nothing'; it has: 1, early, late")
+        self.refused(["delete", "nothing"], "no snapshot 'nothing'; it has: 1, early, late")
+        for bad in ("../early", ".early", "a" * 65, "a b"):
+            self.refused(["create", bad], "letters, digits")
+        self.done("revert", "early")
+        self.assertIn("late-1-early-0", self.in_guest("test -e /run/late; echo -n late-$?-; test -e /run/early; echo early-$?"))
+        self.assert_works()
+        self.done("revert", "late")
+        self.assertIn("late-0", self.in_guest("test -e /run/late; echo late-$?"))
+        self.done("delete", "early")
+        self.done("revert", "1")
+        self.assertIn("late-1", self.in_guest("test -e /run/late; echo late-$?"))
+        self.done("delete", "late")
+        self.assertEqual(self.names(), ["1"])
+        self.assertEqual(self.qemu_pid(), qemu)
+        self.assert_works()
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounts a small file system, which takes root")
+    def test_for_which_there_is_no_room_cost_nothing(self):
+        self.host.stop()
+        folder = os.path.join(self.host.state, "machines", "pbot-vm")
+        kept = os.path.join(self.folder, "kept")
+        shutil.move(folder, kept)
+        os.makedirs(folder)
+        room = sum(file.stat().st_size for file in pathlib.Path(kept).iterdir()) // 1024 // 1024 + 40
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={room}m,mode=0777", "none", folder], check=True)
+        self.addClassCleanup(subprocess.run, ["umount", "-l", folder], check=True)
+        shutil.copytree(kept, folder, dirs_exist_ok=True)
+        subprocess.run(["chown", "-R", "pbotvm:pbotvm", folder], check=True)
+        self.host.start().await_state("ready")
+        qemu = self.qemu_pid()
+        self.refused(["create", "big"], r"snapshot-save failed: .*; \d+ MiB are free in machines/pbot-vm; a snapshot takes")
+        self.assertEqual(self.names(), ["1"])
+        self.assertEqual([name for name in os.listdir(folder) if "big" in name], [])
+        self.done("revert", "1")
+        self.assert_works()
+        subprocess.run(["mount", "-o", "remount,size=1g", folder], check=True)
+        self.done("create", "big")
+        self.done("revert", "big")
+        self.assertEqual(self.names(), ["1", "big"])
+        self.assertEqual(self.qemu_pid(), qemu)
         self.assert_works()
 
 

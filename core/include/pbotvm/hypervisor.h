@@ -106,6 +106,18 @@ class PBOTVM_EXPORT HypervisorEvents {
   virtual std::optional<HypervisorEvent> take_event() = 0;
 };
 
+/// Extension of a Hypervisor whose machine can go on without a host until the next one takes it over. Same owner and
+/// thread as the Hypervisor. Never gains virtuals.
+class PBOTVM_EXPORT HypervisorHandover {
+ public:
+  static constexpr std::string_view identifier = "pbotvm.hypervisor.handover/1";
+  virtual ~HypervisorHandover();
+
+  /// When the host ends: lets go of the running machine, for start() of the next host to find it. False when that is
+  /// not wanted, or of no use, as there is nothing to put the machine back to: it is to be stopped then. Never blocks.
+  virtual bool leave() noexcept = 0;
+};
+
 /// Made once when its plug-in is loaded; `create` runs at start-up, still with the privileges the host was started
 /// with: what only they can open is opened there and kept. The working directory is STATE by then.
 class PBOTVM_EXPORT HypervisorFactory {

@@ -16,6 +16,7 @@ int run_client(const Invocation& invocation);
 inline constexpr char client_usage[] =
     "vm-client [-lang=LANGUAGE] [-vm=MACHINE] [OPTION...] CODE\n"
     "       vm-client < FILE\n"
+    "       pbotvm [--config FILE] run ...                           --help alone prints this, -- --help is code\n"
     "Sends the arguments, joined with spaces, to PBOTVM_ADDR:PBOTVM_SERVER and prints the reply.\n";
 
 }  // namespace pbotvm::cli

@@ -16,6 +16,7 @@ namespace pbotvm::cli {
 namespace {
 
 constexpr std::string_view config_option = "--config";
+constexpr std::size_t most_of_a_line = 1000, shown_of_its_end = 300;  // bytes
 
 int exit_status(ErrorCode code) {
   switch (code) {
@@ -35,15 +36,22 @@ int exit_status(ErrorCode code) {
   return EX_SOFTWARE;
 }
 
+// That place, or the one right before it where a character of UTF-8 begins.
+std::size_t character_at(std::string_view text, std::size_t place) {
+  while (place > 0 && place < text.size() && (static_cast<unsigned char>(text[place]) & 0xc0) == 0x80) --place;
+  return place;
+}
+
 // Takes --config FILE or --config=FILE out of the words, from `begin` on; only at their front where `front_only`.
 void take_config(Words& words, std::size_t begin, bool front_only, std::optional<std::filesystem::path>& file) {
   for (std::size_t i = begin; i < words.size();) {
     const std::string assigned = std::string(config_option) + "=";
     if (words[i] == config_option) {
-      if (i + 1 == words.size()) throw UsageError("--config takes the name of a file");
+      if (i + 1 == words.size() || words[i + 1].empty()) throw UsageError("--config takes the name of a file");
       file = words[i + 1];
       words.erase(words.begin() + static_cast<std::ptrdiff_t>(i), words.begin() + static_cast<std::ptrdiff_t>(i) + 2);
     } else if (words[i].starts_with(assigned)) {
+      if (words[i] == assigned) throw UsageError("--config takes the name of a file");
       file = words[i].substr(assigned.size());
       words.erase(words.begin() + static_cast<std::ptrdiff_t>(i));
     } else if (front_only) {
@@ -54,20 +62,26 @@ void take_config(Words& words, std::size_t begin, bool front_only, std::optional
   }
 }
 
-bool asks_for_help(const Words& words) {
+// Where every word is code, only a sole --help asks.
+bool asks_for_help(const Command& command, const Words& words) {
+  if (command.takes_all) return words == Words{"--help"};
   return std::ranges::any_of(words, [](const std::string& word) { return word == "--help" || word == "-h"; });
 }
 
 int run_one(const Command& command, Words words, std::optional<std::filesystem::path> file) {
-  if (!command.takes_all && asks_for_help(words)) {
+  if (asks_for_help(command, words)) {
     std::cout << "usage: " << command.usage;
     return 0;
   }
   try {
-    if (!command.takes_all) take_config(words, 0, false, file);
+    if (!command.takes_all) {
+      take_config(words, 0, false, file);
+    } else if (!words.empty() && words[0] == end_of_options) {
+      words.erase(words.begin());
+    }
     return command.run({file, words});
   } catch (const UsageError& error) {
-    std::cerr << "pbotvm: " << error.what() << "\nusage: " << command.usage;
+    std::cerr << "pbotvm: " << error_line(error.what()) << "\nusage: " << command.usage;
     return EX_USAGE;
   }
 }
@@ -137,22 +151,35 @@ int run_command(std::span<const Command> commands, Words words, std::string_view
     }
     throw UsageError("'" + name + "' is no command");
   } catch (const UsageError& error) {
-    std::cerr << "pbotvm: " << error.what() << '\n' << help;
+    std::cerr << "pbotvm: " << error_line(error.what()) << '\n' << help;
     return EX_USAGE;
   }
+}
+
+std::string error_line(std::string_view text) {
+  std::string line(text);
+  for (char& c : line) {
+    if (c == '\n' || c == '\t') c = ' ';
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  if (line.size() > most_of_a_line) {
+    const auto begin = character_at(line, most_of_a_line - shown_of_its_end);
+    line = line.substr(0, begin) + " ... " + line.substr(character_at(line, line.size() - shown_of_its_end));
+  }
+  return line;
 }
 
 int guarded_main(const std::function<int()>& body) {
   try {
     return body();
   } catch (const ConfigurationError& error) {
-    std::cerr << error.what() << '\n';  // names its place first
+    std::cerr << error_line(error.what()) << '\n';  // names its place first
     return EX_CONFIG;
   } catch (const Error& error) {
-    std::cerr << "pbotvm: " << error.what() << '\n';
+    std::cerr << "pbotvm: " << error_line(error.what()) << '\n';
     return exit_status(error.code());
   } catch (const std::exception& error) {
-    std::cerr << "pbotvm: " << error.what() << '\n';
+    std::cerr << "pbotvm: " << error_line(error.what()) << '\n';
     return EX_SOFTWARE;
   }
 }

@@ -22,6 +22,9 @@ class UsageError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Behind it even --help is the command's own.
+inline constexpr std::string_view end_of_options = "--";
+
 /// What stands behind a command's name.
 struct Invocation {
   std::optional<std::filesystem::path> file;  ///< --config
@@ -34,7 +37,8 @@ struct Command {
   /// Without "usage: ": a line for each form, each with its summary, as `pbotvm --help` shows them.
   std::string_view usage;
   int (*run)(const Invocation& invocation);  ///< returns the exit status
-  bool takes_all = false;                    ///< every word behind the name is the command's own, also --help
+  /// Every word behind the name is the command's own, but for a sole --help and for end_of_options right behind it.
+  bool takes_all = false;
 };
 
 /// Options among the words of a command: --NAME is one of the flags that it knows, everything else is an operand.
@@ -67,6 +71,10 @@ const config::MachineConfiguration& machine_of(const config::Configuration& conf
 /// the command that is not among `commands`, and may be empty.
 int run_command(std::span<const Command> commands, Words words, std::string_view help,
                 const std::function<std::optional<int>(const Words& all, const std::string& command)>& fallback);
+
+/// A failure as one line without an end: no control characters, and of a very long one the
+/// beginning and the end, where the remedy is.
+std::string error_line(std::string_view text);
 
 /// Runs `body` and turns what it throws into one line on standard error and an exit status of sysexits.h.
 int guarded_main(const std::function<int()>& body);

@@ -17,6 +17,8 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "cli/command.h"
+#include "cli/table.h"
 #include "pbotvm/deadline.h"
 #include "pbotvm/error.h"
 #include "pbotvm/unique_fd.h"
@@ -29,6 +31,7 @@ using nlohmann::json;
 
 constexpr char socket_name[] = "control.sock";
 constexpr std::chrono::seconds host_patience{10};    // it answers "status" from memory
+constexpr std::size_t max_command = 4096;            // bytes of a line that a host reads
 constexpr std::size_t max_answer = 4 * 1024 * 1024;  // bytes
 
 [[noreturn]] void cannot_reach(const std::filesystem::path& state, int error) {
@@ -80,12 +83,22 @@ std::string receive_line(int fd, const Deadline& deadline) {
 
 json ask_host(const std::filesystem::path& state, const json& command, std::chrono::milliseconds patience) {
   const Deadline deadline = Deadline::in(patience);
+  const std::string line = command.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
+  if (line.size() > max_command)
+    throw Error(ErrorCode::refused, "no host takes a command of more than " + std::to_string(max_command) + " bytes",
+                "see the names there are: pbotvm status");
   const UniqueFd fd = connect_to(state);
-  send_all(fd.get(), command.dump(-1, ' ', false, json::error_handler_t::replace) + '\n');
+  send_all(fd.get(), line);
   const json answer = json::parse(receive_line(fd.get(), deadline), nullptr, false);
   if (!answer.is_object() || !answer.contains("ok") || !answer["ok"].is_boolean())
     throw Error(ErrorCode::protocol, "the host did not answer with a JSON object", "use the pbotvm of its version");
   return answer;
+}
+
+std::string refusal_of(const json& answer) {
+  const auto why = answer.find("error");
+  return why != answer.end() && why->is_string() ? error_line(why->get<std::string>())
+                                                 : "the host refused and did not say why";
 }
 
 json holding_host(const std::filesystem::path& state, const std::string& machine) {
@@ -135,21 +148,6 @@ std::string seconds(double value) {
   return text;
 }
 
-std::string table(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const Row& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  std::string text;
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      text += row[i];
-      if (i + 1 < row.size()) text.append(widths[i] - row[i].size() + 2, ' ');
-    }
-    text += '\n';
-  }
-  return text;
-}
-
 }  // namespace
 
 std::string status_text(const json& status) {
@@ -169,7 +167,7 @@ std::string status_text(const json& status) {
                     cell(machine, "hypervisor")});
     if (cell(machine, "problem") != "-") problems += cell(machine, "name") + ": " + cell(machine, "problem") + '\n';
   }
-  return text + table(rows) + problems;
+  return text + table_text(rows) + problems;
 }
 
 }  // namespace pbotvm::cli

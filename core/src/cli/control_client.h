@@ -14,6 +14,9 @@ namespace pbotvm::cli {
 nlohmann::json ask_host(const std::filesystem::path& state, const nlohmann::json& command,
                         std::chrono::milliseconds patience);
 
+/// Why a host refused, from an answer whose "ok" is false: one line, see error_line().
+std::string refusal_of(const nlohmann::json& answer);
+
 /// The status of the host that has STATE and serves this machine, null where there is none. Changes into `state` where
 /// it can, as a machine's relative sockets are below it. Throws Error as ask_host() does, but not where no host
 /// listens.

@@ -22,7 +22,7 @@ constexpr auto machine_patience = 180s;  // a revert may have to wait for jobs, 
 std::optional<json> ask(const Invocation& invocation, const json& command, std::chrono::milliseconds patience) {
   const json answer = ask_host(load_configuration(invocation.file).state, command, patience);
   if (answer.value("ok", false)) return answer;
-  std::cerr << "pbotvm: " << answer.value("error", std::string("the host refused and did not say why")) << '\n';
+  std::cerr << "pbotvm: " << refusal_of(answer) << '\n';
   return std::nullopt;
 }
 
@@ -38,7 +38,7 @@ std::string figure(const json& answer, const char* key, const char* unit) {
 
 std::string only_machine(const Invocation& invocation) {
   const Options options(invocation.words, {}, 1);
-  if (options.operands().empty()) throw UsageError("the name of a machine is missing");
+  if (options.operand(0).empty()) throw UsageError("the name of a machine is missing");
   return options.operand(0);
 }
 

@@ -13,26 +13,6 @@ constexpr int data_port = 2, heart_port = 3;    // ttyS2, ttyS3
 constexpr std::uint32_t first_machine_cid = 3;  // vsock(7)
 constexpr std::string_view virtio_port_name = "pbotvm.data";
 
-std::string xml_attribute(std::string_view name, std::string_view value) {
-  std::string text = " " + std::string(name) + "='";
-  for (const char byte : value) {
-    switch (byte) {
-      case '&':
-        text += "&amp;";
-        break;
-      case '<':
-        text += "&lt;";
-        break;
-      case '\'':
-        text += "&apos;";
-        break;
-      default:
-        text += byte;
-    }
-  }
-  return text + "'";
-}
-
 // A comma ends a value of QEMU's options; two of them are one.
 std::string option_value(std::string_view value) {
   std::string text;
@@ -74,6 +54,26 @@ std::string chardev(const Device& device) {
 }
 
 }  // namespace
+
+std::string xml_attribute(std::string_view name, std::string_view value) {
+  std::string text = " " + std::string(name) + "='";
+  for (const char byte : value) {
+    switch (byte) {
+      case '&':
+        text += "&amp;";
+        break;
+      case '<':
+        text += "&lt;";
+        break;
+      case '\'':
+        text += "&apos;";
+        break;
+      default:
+        text += byte;
+    }
+  }
+  return text + "'";
+}
 
 std::vector<Device> serial_devices(const MachineSettings& machine, const std::filesystem::path& state) {
   return {{Device::Kind::serial, "data", usable(machine, machine.serial, "serial", state), data_port},

@@ -40,6 +40,13 @@ std::string device_xml(const Device& device);
 /// QEMU's arguments for these devices, qemu(1).
 std::vector<std::string> qemu_arguments(const std::vector<Device>& devices);
 
+/// An attribute of an XML element, with a space in front: " path='a&amp;b'".
+std::string xml_attribute(std::string_view name, std::string_view value);
+
+/// The files of a domain's disks that it may write, in the order of its XML. Throws Error{protocol} when that cannot be
+/// read.
+std::vector<std::string> written_files(const std::string& domain_xml);
+
 /// One line for a shell.
 std::string shell_line(const std::vector<std::string>& words);
 

@@ -95,13 +95,29 @@ AutoPtr<Document> parse(const std::string& xml) {
   }
 }
 
+std::vector<const Element*> devices_in(const Document& document) {
+  const Element* root = document.documentElement();
+  auto devices = root == nullptr ? std::vector<const Element*>() : children(*root, "devices");
+  if (devices.empty()) throw Error(ErrorCode::protocol, "the domain's XML has no devices");
+  return devices;
+}
+
 }  // namespace
+
+std::vector<std::string> written_files(const std::string& domain_xml) {
+  const auto document = parse(domain_xml);
+  std::vector<std::string> files;
+  for (const Element* disk : children(*devices_in(*document).front(), "disk")) {
+    const std::string device = disk->getAttribute("device"), file = attribute(*disk, "source", "file");
+    if ((device.empty() || device == "disk") && !file.empty() && children(*disk, "readonly").empty())
+      files.push_back(file);
+  }
+  return files;
+}
 
 DeviceInDomain find_device(const std::string& domain_xml, const Device& device) {
   const auto document = parse(domain_xml);
-  const Element* root = document->documentElement();
-  const auto devices = root == nullptr ? std::vector<const Element*>() : children(*root, "devices");
-  if (devices.empty()) throw Error(ErrorCode::protocol, "the domain's XML has no devices");
+  const auto devices = devices_in(*document);
   switch (device.kind) {
     case Device::Kind::serial:
       return serial_in(*devices.front(), device);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cli/devices_command.h"
 
+#include <algorithm>
 #include <iostream>
 
 #include "cli/device.h"
@@ -19,6 +20,16 @@ std::vector<Device> devices_of(const std::string& command, const config::Machine
   if (command == "add-virtio-serial") return {virtio_serial_device(machine.settings, state)};
   if (command == "add-vsock") return {vsock_device(machine.settings)};
   throw UsageError("devices knows add-serials, add-vsock, add-virtio-serial and list, not '" + command + "'");
+}
+
+// Whether the domain that runs has it now. An ISA serial port cannot be plugged into a running machine.
+bool add_to_running(const Virsh& virsh, const std::string& domain, const Device& device) {
+  const auto there = find_device(virsh.running_definition(), device);
+  if (there.state == State::present) return true;
+  if (there.state == State::conflict || device.kind == Device::Kind::serial) return false;
+  virsh.attach_live(device_xml(device));
+  std::cout << domain << ": added the " << device_text(device) << " to the domain that runs" << std::endl;
+  return true;
 }
 
 // All of them are looked at before one is added.
@@ -43,11 +54,18 @@ int attach(const config::MachineConfiguration& machine, const std::vector<Device
     virsh.attach(device_xml(device));
     std::cout << domain << ": added the " << device_text(device) << std::endl;
   }
-  if (missing.empty()) return 0;
-  std::cout << (virsh.state() == "running"
-                    ? "The domain runs: shut it down and start it, so that it gets what was added"
-                    : "It is there from the next start on")
-            << ". Take snapshot " << machine.settings.snapshot
+  const bool runs = virsh.state() == "running";
+  const bool all_there =
+      runs && std::ranges::all_of(devices, [&](const Device& device) { return add_to_running(virsh, domain, device); });
+  if (missing.empty() && (all_there || !runs)) return 0;
+  if (all_there) {
+    std::cout
+        << "The domain that runs has it too; restart pbotvm-guest in it, which looks for its lines when it starts";
+  } else {
+    std::cout << (runs ? "The domain runs: shut it down and start it, so that it gets what was added"
+                       : "It is there from the next start on");
+  }
+  std::cout << ". Take snapshot " << machine.settings.snapshot
             << " after that: a snapshot from before brings the domain back without it.\n";
   return 0;
 }

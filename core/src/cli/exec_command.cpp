@@ -8,12 +8,9 @@
 
 #include "cli/client_command.h"
 #include "cli/control_client.h"
-#include "cli/found_machine.h"
+#include "cli/direct_service.h"
 #include "cli/vm_client.h"
 #include "pbotvm/error.h"
-#include "plugin/patient_guard.h"
-#include "plugin/registry.h"
-#include "service/assembly.h"
 #include "service/service.h"
 
 namespace pbotvm::cli {
@@ -54,7 +51,7 @@ class Printer : public service::Audience {
   void take(const service::Event& event) override {
     if (const auto* ended = std::get_if<service::Ended>(&event)) std::cout << ended->reply << std::endl;
     if (const auto* failed = std::get_if<service::Failed>(&event)) {
-      std::cerr << "pbotvm: " << failed->reply << std::endl;
+      std::cerr << "pbotvm: " << error_line(failed->reply) << std::endl;
       status_ = failed->code == "unavailable" ? EX_UNAVAILABLE : not_served;
     }
   }
@@ -66,20 +63,9 @@ class Printer : public service::Audience {
 
 int run_directly(const config::Configuration& configuration, const config::MachineConfiguration& machine,
                  const service::ClientRequest& request) {
-  show_warnings();
-  const plugin::Registry plugins(configuration.plugins);
-  plugin::PatientGuard guard;
-  const auto catalogue = service::make_catalogue(plugins, configuration);
-  std::vector<std::unique_ptr<machine::Machine>> machines;
-  machines.push_back(found_machine(plugins, machine, catalogue.tools()));
-  service::Service service(configuration, catalogue, machines, guard);
-  machines.front()->start();
   Printer printer;
-  service::RequestControl control;
-  service.run(request, printer, control);
-  machines.front()->shut_down();
-  if (printer.status() == EX_UNAVAILABLE && machine.hypervisor.plugin == "qemu")
-    std::cerr << "pbotvm: no pbotvm-host runs, which starts machines of the hypervisor qemu\n";
+  DirectService(configuration, machine).run(request, printer);
+  if (printer.status() == EX_UNAVAILABLE) tell_who_starts(machine);
   return printer.status();
 }
 
@@ -96,7 +82,7 @@ int run_exec(const Invocation& invocation) {
     check_without_host(request);
     return run_directly(configuration, machine, request);
   } catch (const service::RequestError& e) {
-    std::cerr << "pbotvm: " << e.what() << '\n';
+    std::cerr << "pbotvm: " << error_line(e.what()) << '\n';
     return not_served;
   }
 }

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "cli/image_command.h"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -13,6 +10,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "cli/image_holder.h"
+#include "cli/image_progress.h"
+#include "cli/table.h"
 #include "image/block_job.h"
 #include "image/image_chain.h"
 #include "image/image_name.h"
@@ -31,62 +31,6 @@ using nlohmann::json;
 
 constexpr int failed = 1, interrupted = 130;
 constexpr std::size_t max_path_in_table = 255;  // bytes
-constexpr double progress_step = 5;             // percent, where no terminal shows it
-
-// ---- Told to end
-
-volatile sig_atomic_t told_to_end = 0;
-
-/// While it lives SIGINT and SIGTERM only leave a note.
-class Signals {
- public:
-  Signals() {
-    struct ::sigaction action {};
-    action.sa_handler = [](int) { told_to_end = 1; };
-    for (std::size_t i = 0; i < numbers.size(); ++i) ::sigaction(numbers[i], &action, &before_[i]);
-  }
-  ~Signals() {
-    for (std::size_t i = 0; i < numbers.size(); ++i) ::sigaction(numbers[i], &before_[i], nullptr);
-  }
-  Signals(const Signals&) = delete;
-  Signals& operator=(const Signals&) = delete;
-
- private:
-  static constexpr std::array<int, 2> numbers{SIGINT, SIGTERM};
-  std::array<struct ::sigaction, numbers.size()> before_{};
-};
-
-/// Percent on standard error: one line that changes on a terminal, else a line every five percent.
-class ProgressLine {
- public:
-  explicit ProgressLine(std::string what) : what_(std::move(what)), terminal_(::isatty(STDERR_FILENO) != 0) {}
-  ~ProgressLine() { finish(); }
-  ProgressLine(const ProgressLine&) = delete;
-  ProgressLine& operator=(const ProgressLine&) = delete;
-
-  /// Before anything else is printed.
-  void finish() {
-    if (terminal_ && shown_ >= 0) std::fputc('\n', stderr);
-    shown_ = -1;
-  }
-
-  image::Watch watch() {
-    return {[this](double percent) { show(percent); }, [] { return told_to_end != 0; }};
-  }
-
- private:
-  void show(double percent) {
-    if (shown_ >= 0 && percent < shown_ + (terminal_ ? 0.1 : progress_step) && !(percent >= 100 && shown_ < 100))
-      return;
-    shown_ = percent;
-    std::fprintf(stderr, terminal_ ? "\r%s: %5.1f %%" : "%s: %.1f %%\n", what_.c_str(), percent);
-    std::fflush(stderr);
-  }
-
-  const std::string what_;
-  const bool terminal_;
-  double shown_ = -1;
-};
 
 // ---- Words
 
@@ -155,25 +99,23 @@ std::string shown(const fs::path& file) {
   return image::printable(file.string().substr(0, max_path_in_table));
 }
 
-std::string as_table(const std::vector<Words>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const Words& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  std::string text;
-  for (const Words& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i)
-      text += row[i] + (i + 1 < row.size() ? std::string(widths[i] - row[i].size() + 2, ' ') : "\n");
-  }
-  return text;
-}
-
 std::string as_json(const json& value) {
   return value.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
 // ---- The commands
 
-json describe(const Layer& layer, const image::ImageUse& use) {
+// Whose machine it is that uses an image; empty where that cannot be told.
+std::string holder_of(const Invocation& invocation, const image::ImageUse& use) {
+  if (use.libvirt) return "libvirt";
+  try {
+    return host_machine(invocation, use) ? "pbotvm-host" : "";
+  } catch (const ConfigurationError&) {
+    return "";  // a mistake in the settings hides no image
+  }
+}
+
+json describe(const Layer& layer, const image::ImageUse& use, const std::string& holder) {
   json entry = {{"file", layer.file.string()},
                 {"format", image::format_name(layer.header.format)},
                 {"virtual_size", layer.header.virtual_size},
@@ -186,32 +128,38 @@ json describe(const Layer& layer, const image::ImageUse& use) {
                         : use.use == image::Use::read ? "read"
                                                       : "write"},
                 {"pid", nullptr},
-                {"machine", nullptr}};
+                {"machine", nullptr},
+                {"holder", nullptr}};
   if (!layer.header.backing.empty()) entry["backing"] = layer.header.backing;
   if (!layer.header.backing_format.empty()) entry["backing_format"] = layer.header.backing_format;
   if (use.pid != 0) entry["pid"] = use.pid;
   if (!use.machine.empty()) entry["machine"] = use.machine;
+  if (!holder.empty()) entry["holder"] = holder;
   return entry;
 }
 
-int show_info(const Words& words) {
+int show_info(const Invocation& invocation) {
+  const Words& words = invocation.words;
   const Parsed parsed(words, {"--json"}, {}, 1);
   json chain = json::array();
   std::vector<Words> rows = {{"FILE", "FORMAT", "VIRTUAL", "ON DISK", "LIES ON", "IN USE"}};
   for (const Layer& layer : image::read_chain(parsed.file(0))) {
     const image::ImageUse use = image::image_use(layer.file);
-    chain.push_back(describe(layer, use));
+    const std::string holder = holder_of(invocation, use);
+    chain.push_back(describe(layer, use, holder));
     std::string backing = layer.header.backing.empty() ? "-" : shown(layer.header.backing);
     if (!layer.header.backing.empty() && layer.header.backing_format.empty()) backing += " (format not recorded)";
     rows.push_back({shown(layer.file),
                     image::format_name(layer.header.format) + (layer.header.corrupt ? " (corrupt)" : ""),
-                    size_text(layer.header.virtual_size), size_text(layer.disk_size), backing, use.text()});
+                    size_text(layer.header.virtual_size), size_text(layer.disk_size), backing,
+                    use.text() + (holder == "pbotvm-host" ? " of pbotvm-host" : "")});
   }
-  std::cout << (parsed.has("--json") ? as_json({{"chain", chain}}) : as_table(rows));
+  std::cout << (parsed.has("--json") ? as_json({{"chain", chain}}) : table_text(rows));
   return 0;
 }
 
-int create(const Words& words) {
+int create(const Invocation& invocation) {
+  const Words& words = invocation.words;
   const Parsed parsed(words, {}, {"--format"}, 2);
   const std::string format = parsed.has("--format") ? parsed.value("--format") : "qcow2";
   if (format != "qcow2" && format != "raw") throw UsageError("'" + format + "' is no format; qcow2 and raw are");
@@ -219,7 +167,8 @@ int create(const Words& words) {
   return 0;
 }
 
-int list_overlays(const Words& words) {
+int list_overlays(const Invocation& invocation) {
+  const Words& words = invocation.words;
   const Parsed parsed(words, {"--json"}, {}, 1);
   const fs::path place = parsed.file(0);
   const bool directory = fs::is_directory(place);
@@ -234,13 +183,15 @@ int list_overlays(const Words& words) {
                      {"virtual_size", overlay.header.virtual_size}});
     rows.push_back({shown(overlay.file), shown(overlay.backing), size_text(overlay.header.virtual_size)});
   }
-  std::cout << (parsed.has("--json") ? as_json({{"overlays", found}, {"complete", search.complete}}) : as_table(rows));
+  std::cout << (parsed.has("--json") ? as_json({{"overlays", found}, {"complete", search.complete}})
+                                     : table_text(rows));
   if (!search.complete) std::cerr << "pbotvm: there were too many files to look at all of them\n";
   return 0;
 }
 
-int overlay(const Words& words) {
-  if (!words.empty() && words[0] == "list") return list_overlays({words.begin() + 1, words.end()});
+int overlay(const Invocation& invocation) {
+  const Words& words = invocation.words;
+  if (!words.empty() && words[0] == "list") return list_overlays({invocation.file, {words.begin() + 1, words.end()}});
   const Parsed parsed(words, {"--protect"}, {}, 2);
   image::overlay(parsed.file(0), parsed.file(1), parsed.has("--protect"));
   return 0;
@@ -263,11 +214,10 @@ void print_commit(const fs::path& file, const image::CommitReport& report) {
     std::cout << shown(hollow) << " has no content of its own any more: remove it\n";
 }
 
-int commit_by_qemu(const Parsed& parsed, const image::CommitOptions& options, ProgressLine& progress) {
-  const fs::path file = parsed.file(0);
+int commit_by_qemu(const fs::path& socket, const fs::path& file, const image::CommitOptions& options) {
+  ProgressLine progress("commit");
   const image::CommitPlan plan = image::plan_commit(file, options);
-  const auto report =
-      image::commit_running(*parsed.file("--qmp"), file, {plan.base().file, options.rate}, progress.watch());
+  const auto report = image::commit_running(socket, file, {plan.base().file, options.rate}, progress.watch());
   progress.finish();
   if (report.outcome == Outcome::cancelled) return ended_early("commit");
   std::cout << shown(file) << " was merged into " << shown(report.base) << "\n";
@@ -277,50 +227,93 @@ int commit_by_qemu(const Parsed& parsed, const image::CommitOptions& options, Pr
   return 0;
 }
 
-int commit(const Words& words) {
-  const Parsed parsed(words, {"--force", "--keep", "--delete"}, {"--into", "--rate", "--qmp"}, 1);
+// The host would start the machine from the file again, on a base that has changed meanwhile; and what it reverts the
+// machine to is in that file.
+int commit_by_host(const HostMachine& machine, const fs::path& file, const image::CommitOptions& options) {
+  if (machine.writes)
+    throw Error(ErrorCode::refused,
+                shown(file) + " is what machine '" + machine.name + "' writes to and has its snapshots in",
+                "end pbotvm-host (and a machine that outlives it: pbotvm vm destroy " + machine.name +
+                    "), then give the command again with --force: the snapshots are given up, and the host takes a "
+                    "new one; a layer between can be merged now");
+  const int status = commit_by_qemu(machine.socket, file, options);
+  if (status == 0)
+    std::cout << "nothing lies on " << shown(file) << " any more: remove it; machine '" << machine.name
+              << "' is reverted as before until it ends, and then boots and has a new snapshot taken\n";
+  return status;
+}
+
+int commit(const Invocation& invocation) {
+  const Parsed parsed(invocation.words, {"--force", "--keep", "--delete"}, {"--into", "--rate", "--qmp"}, 1);
   if (parsed.has("--keep") && parsed.has("--delete")) throw UsageError("--keep and --delete exclude each other");
   if (parsed.has("--qmp") && (parsed.has("--keep") || parsed.has("--delete")))
     throw UsageError("--qmp leaves the file as it is; --keep and --delete go without it");
+  const fs::path file = parsed.file(0);
   image::CommitOptions options;
   options.into = parsed.file("--into");
   options.force = parsed.has("--force");
   options.keep = parsed.has("--keep");
   options.remove = parsed.has("--delete");
   options.rate = rate_of(parsed);
+  if (const auto socket = parsed.file("--qmp")) return commit_by_qemu(*socket, file, options);
+  if (const auto machine = host_machine_with(invocation, {"commit", file, options.into})) {
+    if (options.remove || options.keep)
+      throw UsageError("the machine runs with " + shown(file) + ": --keep and --delete are for images not in use");
+    return commit_by_host(*machine, file, options);
+  }
   ProgressLine progress("commit");
-  if (parsed.has("--qmp")) return commit_by_qemu(parsed, options, progress);
-  const auto report = image::commit(parsed.file(0), options, progress.watch());
+  const auto report = image::commit(file, options, progress.watch());
   progress.finish();
   if (report.outcome == Outcome::cancelled) return ended_early("commit");
-  print_commit(parsed.file(0), report);
+  print_commit(file, report);
   return 0;
 }
 
-int rebase(const Words& words) {
-  const Parsed parsed(words, {"--unsafe"}, {}, 2);
+int stream_by_host(const HostMachine& machine, const std::string& command, const fs::path& file,
+                   const image::BlockJobOptions& options) {
+  ProgressLine progress(command);
+  const auto report = stream_through(machine, file, options, progress.watch());
+  return report.outcome == Outcome::done ? 0 : ended_early(command);
+}
+
+int rebase(const Invocation& invocation) {
+  const Parsed parsed(invocation.words, {"--unsafe"}, {}, 2);
+  const fs::path file = parsed.file(0), base = parsed.file(1);
+  if (const auto machine = host_machine_with(invocation, {"rebase", file, base})) {
+    const auto chain = image::read_chain(file);
+    if (parsed.has("--unsafe") || std::ranges::find(chain, base, &Layer::file) == chain.end())
+      throw Error(ErrorCode::refused,
+                  "machine '" + machine->name + "' runs with " + shown(file) +
+                      ", which can be put only onto a layer that it lies on already",
+                  "end pbotvm-host first");
+    return stream_by_host(*machine, "rebase", file, {base, 0});
+  }
   ProgressLine progress("rebase");
-  const auto outcome = image::rebase(parsed.file(0), parsed.file(1), parsed.has("--unsafe"), progress.watch());
+  const auto outcome = image::rebase(file, base, parsed.has("--unsafe"), progress.watch());
   return outcome == Outcome::done ? 0 : ended_early("rebase");
 }
 
-int stream(const Words& words) {
-  const Parsed parsed(words, {}, {"--base", "--rate", "--qmp"}, 1);
-  ProgressLine progress("stream");
-  const auto base = parsed.file("--base");
-  if (parsed.has("--qmp")) {
-    image::read_chain(parsed.file(0));  // refuses what must not be opened
-    const auto report =
-        image::stream_running(*parsed.file("--qmp"), parsed.file(0), {base, rate_of(parsed)}, progress.watch());
+int stream(const Invocation& invocation) {
+  const Parsed parsed(invocation.words, {}, {"--base", "--rate", "--qmp"}, 1);
+  const fs::path file = parsed.file(0);
+  const image::BlockJobOptions options{parsed.file("--base"), rate_of(parsed)};
+  if (image::read_chain(file).size() == 1)  // which also refuses what must not be opened
+    throw Error(ErrorCode::refused, shown(file) + " lies on no other image");
+  if (const auto socket = parsed.file("--qmp")) {
+    ProgressLine progress("stream");
+    const auto report = image::stream_running(*socket, file, options, progress.watch());
     return report.outcome == Outcome::done ? 0 : ended_early("stream");
   }
-  if (parsed.has("--rate")) throw UsageError("--rate of a stream goes with --qmp only");
-  return image::stream(parsed.file(0), base, progress.watch()) == Outcome::done ? 0 : ended_early("stream");
+  if (const auto machine = host_machine_with(invocation, {"stream", file, options.base}))
+    return stream_by_host(*machine, "stream", file, options);
+  if (options.rate > 0) throw UsageError("--rate of a stream is for one through a running machine");
+  ProgressLine progress("stream");
+  return image::stream(file, options.base, progress.watch()) == Outcome::done ? 0 : ended_early("stream");
 }
 
 struct ImageCommand {
   std::string_view name;
-  int (*run)(const Words& words);
+  int (*run)(const Invocation& invocation);
 };
 
 constexpr ImageCommand image_commands[] = {{"info", show_info}, {"create", create}, {"overlay", overlay},
@@ -333,12 +326,12 @@ int run_image(const Invocation& invocation) {
   if (words.empty()) throw UsageError("image: a command is missing");
   const auto* found = std::ranges::find(image_commands, words[0], &ImageCommand::name);
   if (found == std::end(image_commands)) throw UsageError("image: '" + words[0] + "' is no command");
-  const Signals signals;
+  const EndSignals signals;
   try {
-    return found->run({words.begin() + 1, words.end()});
+    return found->run({invocation.file, {words.begin() + 1, words.end()}});
   } catch (const Error& error) {
     if (error.code() != ErrorCode::refused) throw;
-    std::cerr << "pbotvm: " << error.what() << '\n';
+    std::cerr << "pbotvm: " << error_line(error.what()) << '\n';
     return failed;
   }
 }

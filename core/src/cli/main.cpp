@@ -27,7 +27,7 @@ constexpr char usage[] =
     "       pbotvm [--config FILE] exec [-lang=LANGUAGE] ... CODE        run code in a guest that no host serves\n"
     "       pbotvm [--config FILE] doctor [--json]                       what this system has and lacks\n"
     "       pbotvm [--config FILE] devices COMMAND [MACHINE]             give a libvirt domain its lines; see --help\n"
-    "       pbotvm image COMMAND ...                                     disk images in layers; see --help\n"
+    "       pbotvm [--config FILE] image COMMAND ...                     disk images in layers; see --help\n"
     "       pbotvm [--config FILE] vm COMMAND [MACHINE]                  machines; see --help\n"
     "       pbotvm [--config FILE] snapshot COMMAND ...                  snapshots of a machine; see --help\n"
     "       pbotvm [--config FILE] warm [MACHINE]                        run every language once, before a snapshot\n"
@@ -53,8 +53,9 @@ struct Name {
 };
 
 const std::array<Name, 4>& names() {
-  static const std::array<Name, 4> known = {{{"vm-client", {"run"}},
-                                             {"vm-exec", {"exec"}},
+  // As with the original's, vm-client --help runs code.
+  static const std::array<Name, 4> known = {{{"vm-client", {"run", std::string(pbotvm::cli::end_of_options)}},
+                                             {"vm-exec", {"exec", std::string(pbotvm::cli::end_of_options)}},
                                              {"add-serials", {"devices", "add-serials"}},
                                              {"add-vsock", {"devices", "add-vsock"}}}};
   return known;

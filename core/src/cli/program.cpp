@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,6 +100,48 @@ void reap(pid_t child, bool in_time, ProgramEnd& end) {
   if (in_time) end.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+// ---- With the terminal
+
+volatile sig_atomic_t told_to_end = 0;
+volatile pid_t on_terminal = 0;
+
+void pass_on(int number) {
+  const int error = errno;
+  told_to_end = 1;
+  if (number != SIGINT && on_terminal > 0) ::kill(on_terminal, number);
+  errno = error;
+}
+
+// While it lives this process outlasts what would end it, so that it can clean up.
+class PassedOn {
+ public:
+  PassedOn() {
+    told_to_end = 0;
+    struct ::sigaction action {};
+    action.sa_handler = pass_on;
+    for (std::size_t i = 0; i < numbers.size(); ++i) ::sigaction(numbers[i], &action, &before_[i]);
+  }
+  ~PassedOn() {
+    on_terminal = 0;
+    for (std::size_t i = 0; i < numbers.size(); ++i) ::sigaction(numbers[i], &before_[i], nullptr);
+  }
+  PassedOn(const PassedOn&) = delete;
+  PassedOn& operator=(const PassedOn&) = delete;
+
+ private:
+  static constexpr std::array<int, 3> numbers{SIGINT, SIGTERM, SIGHUP};
+  std::array<struct ::sigaction, numbers.size()> before_{};
+};
+
+// In the child: becomes the program, or says through the pipe why not.
+[[noreturn]] void become_on_terminal(char* const* argv, pid_t parent, int report) {
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() == parent) ::execvp(argv[0], argv);
+  const int error = errno;
+  [[maybe_unused]] const auto written = ::write(report, &error, sizeof error);
+  ::_exit(127);
+}
+
 }  // namespace
 
 ProgramEnd run_program(const std::vector<std::string>& arguments, const Deadline& deadline) {
@@ -114,6 +157,30 @@ ProgramEnd run_program(const std::vector<std::string>& arguments, const Deadline
   out.write_end.reset();
   err.write_end.reset();
   reap(child, read_streams(out, err, end, deadline), end);
+  return end;
+}
+
+TerminalEnd run_on_terminal(const std::vector<std::string>& arguments) {
+  std::vector<char*> argv;
+  for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  Pipe report = make_pipe();
+  const PassedOn signals;
+  const pid_t parent = ::getpid(), child = ::fork();
+  if (child < 0) throw Error(ErrorCode::internal, errno_text("fork", errno));
+  if (child == 0) become_on_terminal(argv.data(), parent, report.write_end.get());
+  on_terminal = child;
+  report.write_end.reset();
+  int error = 0, status = 0;
+  while (::read(report.read_end.get(), &error, sizeof error) < 0 && errno == EINTR) {
+  }
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  TerminalEnd end;
+  end.found = error != ENOENT;
+  if (error != 0 && error != ENOENT) throw Error(ErrorCode::internal, errno_text("start " + arguments.front(), error));
+  end.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  end.interrupted = told_to_end != 0;
   return end;
 }
 

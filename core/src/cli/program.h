@@ -22,4 +22,16 @@ struct ProgramEnd {
 /// thread. Throws Error{internal} when it cannot be started for another reason than that it is not there.
 ProgramEnd run_program(const std::vector<std::string>& arguments, const Deadline& deadline);
 
+/// How a program ended that had the operator's terminal.
+struct TerminalEnd {
+  bool found = true;
+  int status = -1;           ///< exit status; 128 + signal
+  bool interrupted = false;  ///< this process was told to end meanwhile, and had the program end
+};
+
+/// Runs a program (looked up in PATH) with this process' standard input, output and error, for as long as it takes.
+/// SIGTERM and SIGHUP are passed on to it; SIGINT reaches it from the terminal. It does not outlive this process. One
+/// thread at a time. Throws Error{internal} when it cannot be started for another reason than that it is not there.
+TerminalEnd run_on_terminal(const std::vector<std::string>& arguments);
+
 }  // namespace pbotvm::cli

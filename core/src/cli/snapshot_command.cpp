@@ -21,10 +21,14 @@ using namespace std::chrono_literals;
 using nlohmann::json;
 
 constexpr int not_served = 1;
+constexpr std::size_t max_name = 64;
+constexpr char name_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 constexpr auto change_patience = 180s;  // a machine's whole memory is written, and running jobs end first
 
 struct Wish {
   std::string action, name;
+
+  bool lists() const { return action == "list"; }
 };
 
 std::string row(const json& snapshot) {
@@ -36,7 +40,7 @@ std::string row(const json& snapshot) {
 }
 
 int show(const Wish& wish, const std::string& machine, const json& snapshots, bool as_json) {
-  if (wish.action != "list") {
+  if (!wish.lists()) {
     const char* done = wish.action == "create"   ? "was taken"
                        : wish.action == "revert" ? "is what it runs from"
                                                  : "is deleted";
@@ -56,7 +60,7 @@ int through_host(const config::Configuration& configuration, const std::string& 
   if (!wish.name.empty()) command["name"] = wish.name;
   const json answer = ask_host(configuration.state, command, change_patience);
   if (answer.value("ok", false)) return show(wish, machine, answer.value("snapshots", json::array()), as_json);
-  std::cerr << "pbotvm: " << answer.value("error", std::string("the host refused and did not say why")) << '\n';
+  std::cerr << "pbotvm: " << refusal_of(answer) << '\n';
   return not_served;
 }
 
@@ -72,7 +76,7 @@ json obey(HypervisorSnapshots& snapshots, const Wish& wish) {
   if (wish.action == "create") snapshots.create(wish.name, deadline);
   if (wish.action == "revert") snapshots.revert_to(wish.name, deadline);
   if (wish.action == "delete") snapshots.remove(wish.name, deadline);
-  return wish.action == "list" ? as_json_array(snapshots.list(deadline)) : json::array();
+  return wish.lists() ? as_json_array(snapshots.list(deadline)) : json::array();
 }
 
 int through_back_end(const config::Configuration& configuration, const config::MachineConfiguration& machine,
@@ -96,20 +100,29 @@ int through_back_end(const config::Configuration& configuration, const config::M
   return show(wish, name, snapshots, as_json);
 }
 
+Wish wish_of(const Options& options) {
+  Wish wish{options.operand(0), {}};
+  if (options.operands().size() > (wish.lists() ? 2u : 3u)) throw UsageError("list takes one machine");
+  if (wish.lists()) return wish;
+  if (wish.action != "create" && wish.action != "revert" && wish.action != "delete")
+    throw UsageError("snapshot knows list, create, revert and delete, not '" + wish.action + "'");
+  if (options.has("--json")) throw UsageError("--json is an option of list");
+  wish.name = options.operand(1);
+  if (wish.name.empty()) throw UsageError("the name of the snapshot is missing");
+  // What virsh named otherwise can still be gone back to, and deleted.
+  if (wish.action == "create" &&
+      (wish.name.size() > max_name || wish.name.find_first_not_of(name_characters) != std::string::npos))
+    throw UsageError("a snapshot is named with letters, digits and . _ - , at most 64 of them");
+  return wish;
+}
+
 }  // namespace
 
 int run_snapshot(const Invocation& invocation) {
   const Options options(invocation.words, {"--json"}, 3);
-  Wish wish{options.operand(0), {}};
-  const bool lists = wish.action == "list";
-  if (!lists && wish.action != "create" && wish.action != "revert" && wish.action != "delete")
-    throw UsageError("snapshot knows list, create, revert and delete, not '" + wish.action + "'");
-  if (!lists) wish.name = options.operand(1);
-  if (!lists && wish.name.empty()) throw UsageError("the name of the snapshot is missing");
-  if (options.operands().size() > (lists ? 2u : 3u)) throw UsageError("list takes one machine");
-  if (!lists && options.has("--json")) throw UsageError("--json is an option of list");
+  const Wish wish = wish_of(options);
   const auto configuration = load_configuration(invocation.file);
-  const auto& machine = machine_of(configuration, options.operand(lists ? 1 : 2));
+  const auto& machine = machine_of(configuration, options.operand(wish.lists() ? 1 : 2));
   const auto& name = machine.settings.name;
   if (!holding_host(configuration.state, name).is_null())
     return through_host(configuration, name, wish, options.has("--json"));

@@ -41,7 +41,7 @@ class TemporaryFile {
  public:
   explicit TemporaryFile(const std::string& content) {
     const char* folder = ::getenv("TMPDIR");
-    path_ = std::string(folder != nullptr && *folder != '\0' ? folder : "/tmp") + "/pbotvm-device-XXXXXX";
+    path_ = std::string(folder != nullptr && *folder != '\0' ? folder : "/tmp") + "/pbotvm-xml-XXXXXX";
     const UniqueFd fd(::mkstemp(path_.data()));
     if (!fd) throw Error(ErrorCode::unavailable, errno_text("make the file " + path_, errno));
     if (::write(fd.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size())) {
@@ -72,6 +72,31 @@ std::string Virsh::definition() const {
 void Virsh::attach(const std::string& xml) const {
   const TemporaryFile file(xml);
   ask({"attach-device", "--domain", domain_, "--file", file.path(), "--config"});
+}
+
+std::string Virsh::running_definition() const {
+  return ask({"dumpxml", "--domain", domain_});
+}
+
+void Virsh::attach_live(const std::string& xml) const {
+  const TemporaryFile file(xml);
+  ask({"attach-device", "--domain", domain_, "--file", file.path(), "--live"});
+}
+
+bool Virsh::exists() const {
+  std::istringstream lines(ask({"list", "--all", "--name"}));
+  for (std::string line; std::getline(lines, line);)
+    if (line == domain_) return true;
+  return false;
+}
+
+void Virsh::define(const std::string& xml) const {
+  const TemporaryFile file(xml);
+  ask({"define", "--file", file.path(), "--validate"});
+}
+
+void Virsh::undefine() const {
+  ask({"undefine", "--domain", domain_, "--managed-save", "--snapshots-metadata", "--nvram"});
 }
 
 std::string Virsh::state() const {

@@ -22,6 +22,21 @@ class Virsh {
   /// Adds a device to that definition.
   void attach(const std::string& xml) const;
 
+  /// What the domain that runs has now.
+  std::string running_definition() const;
+
+  /// Gives the domain that runs a device, without a change of its definition.
+  void attach_live(const std::string& xml) const;
+
+  /// Whether libvirt has a domain of this name.
+  bool exists() const;
+
+  /// Makes a domain of this XML. Nothing may be there under its name.
+  void define(const std::string& xml) const;
+
+  /// Takes the definition away, with its snapshots' descriptions, saved state and firmware variables; its disks stay.
+  void undefine() const;
+
   /// "running", "shut off": domstate of virsh(1).
   std::string state() const;
 

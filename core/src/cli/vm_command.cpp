@@ -6,6 +6,9 @@
 
 #include "cli/control_client.h"
 #include "cli/virsh.h"
+#include "cli/vm_create.h"
+#include "cli/vm_delete.h"
+#include "cli/vm_left.h"
 #include "pbotvm/error.h"
 
 namespace pbotvm::cli {
@@ -31,6 +34,8 @@ std::string state_text(const config::Configuration& configuration, const Machine
   if (!host.is_null()) return held_text(host, machine.settings.name);
   if (machine.hypervisor.plugin == "libvirt")
     return Virsh(machine).state() + ", domain " + machine.settings.domain + " of " + Virsh::uri_of(machine);
+  if (const auto left = LeftMachine::find(configuration, machine))
+    return "running, QEMU process " + std::to_string(left->pid()) + "; no pbotvm-host holds it";
   if (machine.hypervisor.plugin == "qemu") return "not running: no pbotvm-host holds it";
   return "its hypervisor " + machine.hypervisor.plugin + " knows";
 }
@@ -60,6 +65,14 @@ int list(const config::Configuration& configuration) {
       "do it as it was set up");
 }
 
+int end_left(const MachineConfiguration& machine, const LeftMachine& left, const std::string& command) {
+  const bool asks = command == "stop";
+  asks ? left.ask_to_stop() : left.end();
+  std::cout << machine.settings.name << ": "
+            << (asks ? "its guest was asked to shut down; see pbotvm vm status" : "ended") << '\n';
+  return 0;
+}
+
 int change(const config::Configuration& configuration, const MachineConfiguration& machine,
            const std::string& command) {
   const json host = holding_host(configuration.state, machine.settings.name);
@@ -69,6 +82,9 @@ int change(const config::Configuration& configuration, const MachineConfiguratio
         "machine '" + machine.settings.name + "' is held by pbotvm-host, process " + host.value("pid", json()).dump() +
             ", which starts it again when it ends",
         "end that host first, or take the machine back to its snapshot: pbotvm revert " + machine.settings.name);
+  if (command != "start") {
+    if (const auto left = LeftMachine::find(configuration, machine)) return end_left(machine, *left, command);
+  }
   if (machine.hypervisor.plugin != "libvirt") not_ours(machine, command);
   const Virsh virsh(machine);
   if (command == "start" && virsh.state() == "running") {
@@ -106,6 +122,9 @@ int change(const config::Configuration& configuration, const MachineConfiguratio
 }  // namespace
 
 int run_vm(const Invocation& invocation) {
+  const Words& words = invocation.words;
+  if (!words.empty() && words[0] == "create") return run_vm_create({invocation.file, {words.begin() + 1, words.end()}});
+  if (!words.empty() && words[0] == "delete") return run_vm_delete({invocation.file, {words.begin() + 1, words.end()}});
   const Options options(invocation.words, {}, 2);
   const std::string command = options.operand(0);
   const auto configuration = load_configuration(invocation.file);
@@ -115,7 +134,7 @@ int run_vm(const Invocation& invocation) {
     return list(configuration);
   }
   if (command != "status" && command != "start" && command != "stop" && command != "destroy" && command != "console")
-    throw UsageError("vm knows list, status, start, stop, destroy and console, not '" + command + "'");
+    throw UsageError("vm knows create, list, status, start, stop, destroy, console and delete, not '" + command + "'");
   const auto& machine = machine_of(configuration, options.operand(1));
   if (command == "console") open_console(configuration, machine);
   if (command != "status") return change(configuration, machine, command);

@@ -9,11 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/control_client.h"
-#include "cli/found_machine.h"
+#include "cli/direct_service.h"
 #include "pbotvm/error.h"
-#include "plugin/patient_guard.h"
-#include "service/assembly.h"
-#include "service/service.h"
 
 namespace pbotvm::cli {
 
@@ -41,31 +38,22 @@ std::string seconds(std::chrono::duration<double> duration) {
 }
 
 int warm(const config::Configuration& configuration, const config::MachineConfiguration& machine) {
-  show_warnings();
-  const plugin::Registry plugins(configuration.plugins);
-  plugin::PatientGuard guard;
-  const auto catalogue = service::make_catalogue(plugins, configuration);
-  std::vector<std::unique_ptr<machine::Machine>> machines;
-  machines.push_back(found_machine(plugins, machine, catalogue.tools()));
-  service::Service service(configuration, catalogue, machines, guard);
-  machines.front()->start();
-  for (const auto& entry : catalogue.entries()) {
+  DirectService service(configuration, machine);
+  for (const auto& entry : service.catalogue().entries()) {
     service::ClientRequest request;
     request.language = entry.names.front();
     request.machine = machine.settings.name;
-    request.code = guard.call({"language", entry.plugin, "hello"},
-                              [language = entry.language.get()] { return language->hello(); });
+    request.code = service.hello_of(entry);
     const auto begun = Deadline::Clock::now();
     Fared fared;
-    service::RequestControl control;
-    service.run(request, fared, control);
+    service.run(request, fared);
     if (fared.code == "unavailable") {
-      std::cerr << "pbotvm: " << fared.text << '\n';
+      std::cerr << "pbotvm: " << error_line(fared.text) << '\n';
+      tell_who_starts(machine);
       return EX_UNAVAILABLE;
     }
     std::cout << request.language << ": " << seconds(Deadline::Clock::now() - begun) << ": " << fared.text << std::endl;
   }
-  machines.front()->shut_down();
   return 0;
 }
 
@@ -78,7 +66,9 @@ int run_warm(const Invocation& invocation) {
   const auto& machine = machine_of(configuration, options.operand(0));
   if (!holding_host(configuration.state, machine.settings.name).is_null())
     throw Error(ErrorCode::refused, "machine '" + machine.settings.name + "' is held by pbotvm-host",
-                "nothing is to be done: it runs every language once before it takes the snapshot");
+                machine.hypervisor.plugin == "qemu"
+                    ? "nothing is to be done: it runs every language once before it takes the snapshot"
+                    : "end that host first");
   return warm(configuration, machine);
 }
 

@@ -12,6 +12,7 @@ namespace pbotvm::config {
 namespace {
 
 constexpr std::size_t max_machines = 256;
+constexpr std::uint16_t usual_server = 9000;
 constexpr const char* config_variable = "PBOTVM_CONFIG";
 constexpr const char* variable_prefix = "PBOTVM_";
 // Variables that the tests read.
@@ -78,6 +79,7 @@ class Loader {
       if (row.host) apply(row, "", [&](const Given& given) { row.host(result_, given); });
     for (const auto& name : machine_names()) load_machine(name);
     check_command_line_keys();
+    choose_state();
     check_names();
     check_endpoints();
     check_context_ids();
@@ -269,6 +271,13 @@ class Loader {
     for (const auto& row : table())
       if (row.machine) apply(row, name, [&](const Given& given) { row.machine(machine, given); });
     result_.machines.push_back(std::move(machine));
+  }
+
+  // Hosts side by side differ in their ports: unless it is named, each finds a state directory of its own, and so do
+  // the commands that are given the same settings.
+  void choose_state() {
+    if (!places_.at("host.state").built_in || places_.at("host.server").built_in) return;
+    if (result_.server != usual_server) result_.state += "-" + std::to_string(result_.server);
   }
 
   // ---- What must differ

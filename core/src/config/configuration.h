@@ -31,11 +31,12 @@ struct MachineConfiguration {
   MachineSettings settings;
   RevertPolicy revert = RevertPolicy::on_fault;
   Dialect protocol = Dialect::frames;
-  std::vector<std::string> aliases;      ///< no name, of whatever case, belongs to two machines
-  std::uint32_t slots = 1;               ///< jobs at one time; the guest may give fewer
-  bool network = false;                  ///< jobs use the guest's own network instead of an empty one
-  std::vector<PluginChoice> transports;  ///< in order of preference, at least one
-  bool transports_named = false;         ///< the operator wrote them; false: the built-in default list
+  std::vector<std::string> aliases;                 ///< no name, of whatever case, belongs to two machines
+  std::uint32_t slots = 1;                          ///< jobs at one time; the guest may give fewer
+  std::chrono::milliseconds boot_timeout{180'000};  ///< from power-on to the guest's first answer
+  bool network = false;                             ///< jobs use the guest's own network instead of an empty one
+  std::vector<PluginChoice> transports;             ///< in order of preference, at least one
+  bool transports_named = false;                    ///< the operator wrote them; false: the built-in default list
   PluginChoice heartbeat;
   PluginChoice hypervisor;
 };

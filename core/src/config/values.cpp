@@ -83,10 +83,11 @@ std::string word(const Settings& value, std::string_view characters, const std::
 }
 
 std::string machine_name(const Settings& value, const std::string& name) {
-  if (name.empty() || name.size() > max_machine_name || name.front() == '.' || name.find("..") != std::string::npos ||
-      !consists_of(name, all_of({lower, upper, digits, "._-"})))
-    value.fail("found the machine name '" + name.substr(0, max_machine_name) +
-               "', accepted are 1 to 64 letters, digits, '.', '_' and '-' without a leading '.' or '..'");
+  if (name.empty() || name.size() > max_machine_name || name.front() == '.' || name.front() == '-' ||
+      name.find("..") != std::string::npos || !consists_of(name, all_of({lower, upper, digits, "._-"})))
+    value.fail(
+        "found the machine name '" + name.substr(0, max_machine_name) +
+        "', accepted are 1 to 64 letters, digits, '.', '_' and '-' without a leading '.' or '-', and without '..'");
   return name;
 }
 

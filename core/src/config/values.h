@@ -29,7 +29,7 @@ std::string plain_text(const Settings& value);
 /// A text of the given characters only; `accepted` describes them.
 std::string word(const Settings& value, std::string_view characters, const std::string& accepted);
 
-/// [A-Za-z0-9._-]+ with neither a leading dot nor "..", at most 64 bytes: it becomes a directory's name.
+/// [A-Za-z0-9._-]+ with neither a leading dot or '-' nor "..", at most 64 bytes: it becomes a directory's name.
 std::string machine_name(const Settings& value, const std::string& name);
 
 /// A literal address or a host name.

@@ -18,6 +18,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "host/close_on_exec.h"
 #include "pbotvm/abi.h"
 #include "pbotvm/deadline.h"
 #include "pbotvm/error.h"
@@ -127,6 +128,7 @@ json snapshots_json(machine::Machine& machine, const json& command) {
 
 json obey(const ControlServer::Context& context, const std::string& line) {
   try {
+    if (line.size() >= max_command) throw Error(ErrorCode::refused, "a command has less than 4096 bytes");
     const auto command = json::parse(line);
     const auto name = command.at("command").get<std::string>();
     if (name == "status") return status_json(context);
@@ -144,7 +146,9 @@ json obey(const ControlServer::Context& context, const std::string& line) {
 class Connection : public Poco::Net::TCPServerConnection {
  public:
   Connection(const Poco::Net::StreamSocket& socket, const ControlServer::Context& context)
-      : TCPServerConnection(socket), context_(context) {}
+      : TCPServerConnection(socket), context_(context) {
+    close_on_exec(this->socket());
+  }
 
   void run() override {
     try {
@@ -155,6 +159,8 @@ class Connection : public Poco::Net::TCPServerConnection {
         sent +=
             static_cast<std::size_t>(socket().sendBytes(answer.data() + sent, static_cast<int>(answer.size() - sent)));
       }
+      // Not left to the end of the socket: a program that a plug-in started just when it was accepted may have it too.
+      socket().shutdown();
     } catch (const Poco::Exception& e) {
       log().information("a client of control.sock is gone: %s", e.displayText());
     }
@@ -165,10 +171,11 @@ class Connection : public Poco::Net::TCPServerConnection {
     const auto deadline = Deadline::in(command_patience);
     std::string line;
     char c;
-    while (line.size() < max_command &&
+    // To its end also where it is too long: what is left unread would take the answer away.
+    while (!deadline.expired() &&
            socket().poll(Poco::Timespan(deadline.remaining().count() * 1000), Poco::Net::Socket::SELECT_READ)) {
       if (socket().receiveBytes(&c, 1) != 1 || c == '\n') break;
-      line += c;
+      if (line.size() < max_command) line += c;
     }
     return line;
   }
@@ -200,6 +207,7 @@ ControlServer::ControlServer(Context context) {
   try {
     const Poco::Net::SocketAddress where(Poco::Net::SocketAddress::UNIX_LOCAL, socket_name);
     Poco::Net::ServerSocket socket(where);
+    close_on_exec(socket);
     ::umask(before);
     auto* parameters = new Poco::Net::TCPServerParams;  // owned by the server
     parameters->setMaxThreads(4);

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "config/schema.h"
+#include "host/configuration_check.h"
 #include "host/control_server.h"
 #include "host/line_server.h"
 #include "host/log.h"
@@ -42,7 +43,6 @@ using Poco::Util::OptionCallback;
 using service::look_up;
 using service::make_catalogue;
 using service::make_transports;
-using service::why_passed_over;
 
 constexpr auto reply_time = 12s;  // for clients to take their replies once the machines have ended
 
@@ -73,38 +73,15 @@ std::unique_ptr<machine::Machine> make_machine(const plugin::Registry& plugins,
   const auto& choice = configuration.hypervisor;
   auto& factory =
       look_up(settings.name, "hypervisor", [&]() -> HypervisorFactory& { return plugins.hypervisor(choice.plugin); });
-  // A back end gives its machine a vsock device where there is a context id: none is needed that nobody uses.
-  auto hypervisor_settings = settings;
-  const auto uses_vsock = [](const machine::NamedTransport& transport) { return transport.name == "vsock"; };
-  if (std::ranges::none_of(parts.transports, uses_vsock)) hypervisor_settings.cid = 0;
-  parts.hypervisor = plugin::guarded({"hypervisor", choice.plugin, "create"},
-                                     [&] { return factory.create(hypervisor_settings, choice.settings); });
+  const auto is_vsock = [](const machine::NamedTransport& transport) { return transport.name == "vsock"; };
+  const auto told = settings_for_hypervisor(configuration, std::ranges::any_of(parts.transports, is_vsock));
+  parts.hypervisor =
+      plugin::guarded({"hypervisor", choice.plugin, "create"}, [&] { return factory.create(told, choice.settings); });
   if (!parts.hypervisor->abilities().reverts && configuration.revert != config::RevertPolicy::never) {
     log().warning("%s: hypervisor %s cannot revert: what a job leaves behind stays (revert: never holds)",
                   settings.name, choice.plugin);
   }
   return std::make_unique<machine::Machine>(configuration, std::move(parts), options);
-}
-
-void check_language(const service::Catalogue& catalogue, const config::Configuration& configuration) {
-  if (catalogue.find(configuration.language) == nullptr) {
-    throw ConfigurationError("host.language", catalogue.unknown_language_text(configuration.language));
-  }
-}
-
-// What can be said of a configuration without touching anything: its plug-ins are there, and so is its language.
-void check_plugins(const config::Configuration& configuration) {
-  const plugin::Registry plugins(configuration.plugins);
-  for (const auto& machine : configuration.machines) {
-    const auto& name = machine.settings.name;
-    for (const auto& choice : machine.transports) {
-      if (!machine.transports_named || !why_passed_over(choice.plugin, machine).empty()) continue;
-      look_up(name, "transports", [&]() -> TransportFactory& { return plugins.transport(choice.plugin); });
-    }
-    look_up(name, "heartbeat", [&]() -> TransportFactory& { return plugins.transport(machine.heartbeat.plugin); });
-    look_up(name, "hypervisor", [&]() -> HypervisorFactory& { return plugins.hypervisor(machine.hypervisor.plugin); });
-  }
-  check_language(make_catalogue(plugins, configuration), configuration);
 }
 
 void log_refused(const plugin::Registry& plugins) {
@@ -190,8 +167,10 @@ int HostApplication::main(const std::vector<std::string>& arguments) {
     sources_.environment = config::process_environment();
     sources_.install_prefix = install_prefix();
     const auto configuration = config::load(sources_);
-    if (task_ == Task::check_configuration) check_plugins(configuration);
-    if (task_ == Task::check_configuration) return std::cout << "the configuration is valid\n", EXIT_OK;
+    if (task_ == Task::check_configuration) {
+      for (const auto& line : check_configuration(configuration)) std::cerr << "not checked: " << line << "\n";
+      return std::cout << "the configuration is valid\n", EXIT_OK;
+    }
     if (task_ == Task::list_plugins) {
       const plugin::Registry plugins(configuration.plugins);
       for (const auto& entry : plugins.list()) std::cout << entry.line() << "\n";
@@ -235,7 +214,7 @@ int HostApplication::serve(const config::Configuration& configuration) {
     const ActingAs acting(user);
     control_server.emplace(ControlServer::Context{address, service, machines});
   }
-  if (user) become(*user);
+  user ? become(*user) : give_up_capabilities();
 
   for (auto& machine : machines) machine->start();
   control_server->start();

@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "host/client_exchange.h"
+#include "host/close_on_exec.h"
 #include "pbotvm/deadline.h"
 #include "pbotvm/error.h"
 
@@ -52,7 +53,9 @@ struct Shared {
 class Connection : public Poco::Net::TCPServerConnection {
  public:
   Connection(const Poco::Net::StreamSocket& socket, const Shared& shared)
-      : TCPServerConnection(socket), shared_(shared) {}
+      : TCPServerConnection(socket), shared_(shared) {
+    close_on_exec(this->socket());
+  }
 
   void run() override {
     std::string peer = "?";
@@ -65,6 +68,7 @@ class Connection : public Poco::Net::TCPServerConnection {
         log().information("%s: gone before its reply was sent", peer);
         return;
       }
+      // Not left to the end of the socket: a program that a plug-in started just when it was accepted may have it too.
       socket().shutdownSend();
       linger();
     } catch (const Poco::Exception& e) {
@@ -186,6 +190,7 @@ LineServer::LineServer(const std::string& address, std::uint16_t port, service::
     Poco::Net::ServerSocket socket;
     socket.bind(where, true, false);  // the address, but never the port: a second host must fail
     socket.listen(128);
+    close_on_exec(socket);
     auto* parameters = new Poco::Net::TCPServerParams;  // owned by the server
     parameters->setMaxThreads(max_clients);
     parameters->setMaxQueued(max_pending);

@@ -37,4 +37,9 @@ class ActingAs {
 /// Becomes that user for good: groups, gid, uid. One thread, before any other exists. Throws Error.
 void become(const DaemonUser& user);
 
+/// For a host that is not root's: gives up the capabilities that it was started with for good, such as CAP_NET_ADMIN
+/// for the ports of bridges, so that neither it nor QEMU has them while machines run. One thread, before any other
+/// exists. Throws Error. See capabilities(7).
+void give_up_capabilities();
+
 }  // namespace pbotvm::host

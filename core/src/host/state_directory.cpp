@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,6 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* pid_file = "host.pid";
+
 constexpr auto directory_mode = fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec;
 
 [[noreturn]] void refuse(const std::string& tried, const std::string& why) {
@@ -23,11 +26,7 @@ constexpr auto directory_mode = fs::perms::owner_all | fs::perms::group_read | f
               "choose a place that can be written with host.state or PBOTVM_STATE");
 }
 
-void make_state(const fs::path& path, const std::optional<DaemonUser>& owner) {
-  std::error_code error;
-  const bool made = fs::create_directories(path, error);
-  if (error) refuse("make the directory " + path.string(), error.message());
-  if (made) fs::permissions(path, directory_mode, error);
+void give_to(const std::optional<DaemonUser>& owner, const fs::path& path) {
   if (owner && ::chown(path.c_str(), owner->uid, owner->gid) != 0) {
     refuse("give " + path.string() + " to user '" + owner->name + "'", errno_text("chown", errno));
   }
@@ -41,32 +40,66 @@ std::string read_holder(int fd) {
   return holder;
 }
 
+// Whether the open file is the one of that name: a host that ends removes its file, and one that has just opened it
+// would hold the lock of a file that nobody else finds.
+bool is_still_named(const UniqueFd& file, const char* name) {
+  struct stat opened {};
+  struct stat named {};
+  return ::fstat(file.get(), &opened) == 0 && ::stat(name, &named) == 0 && opened.st_dev == named.st_dev &&
+         opened.st_ino == named.st_ino;
+}
+
 }  // namespace
+
+StateDirectory::Made::~Made() {
+  if (!file_.empty()) ::unlink(file_.c_str());
+  for (auto path = directories_.rbegin(); path != directories_.rend(); ++path) ::rmdir(path->c_str());
+}
+
+// With those parents that are missing.
+void StateDirectory::Made::directories(const fs::path& path) {
+  std::vector<fs::path> missing;
+  std::error_code error;
+  for (auto one = path; !one.empty() && !fs::exists(one, error); one = one.parent_path()) {
+    if (one.has_filename()) missing.push_back(one);
+  }
+  for (auto one = missing.rbegin(); one != missing.rend(); ++one) {
+    if (fs::create_directory(*one, error)) directories_.push_back(*one);
+    if (error) refuse("make the directory " + fs::absolute(path).string(), error.message());
+  }
+}
 
 StateDirectory::StateDirectory(const fs::path& path, const std::vector<std::string>& below,
                                const std::optional<DaemonUser>& owner) {
-  make_state(path, owner);
+  const bool there = fs::exists(path);
+  made_.directories(path);
+  std::error_code error;
+  if (!there) fs::permissions(path, directory_mode, error);
+  give_to(owner, path);
   if (::chdir(path.c_str()) != 0) {
     throw Error(ErrorCode::configuration, errno_text("change into " + path.string(), errno));
   }
   const ActingAs acting(owner);
-  lock_.reset(::open("host.pid", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640));
-  if (!lock_) refuse("open " + (path / "host.pid").string(), errno_text("open", errno));
-  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    throw Error(
-        ErrorCode::unavailable,
-        "another pbotvm-host (pid " + read_holder(lock_.get()) + ") runs with the state directory " + path.string(),
-        "end it first, or give this one a directory of its own with PBOTVM_STATE");
-  }
+  lock_ = take_lock(path);
+  made_.file(pid_file);
   const std::string pid = std::to_string(::getpid()) + "\n";
   if (::ftruncate(lock_.get(), 0) != 0 || ::pwrite(lock_.get(), pid.data(), pid.size(), 0) < 0) {
-    refuse("write " + (path / "host.pid").string(), errno_text("write", errno));
+    refuse("write " + (path / pid_file).string(), errno_text("write", errno));
   }
-  for (const auto& directory : below) {
-    std::error_code error;
-    fs::create_directories(directory, error);
-    if (error) refuse("make the directory " + (path / directory).string(), error.message());
-    fs::permissions(directory, directory_mode, error);
+  for (const auto& directory : below) made_.directories(directory);
+}
+
+UniqueFd StateDirectory::take_lock(const fs::path& path) {
+  for (;;) {
+    UniqueFd lock(::open(pid_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640));
+    if (!lock) refuse("open " + (path / pid_file).string(), errno_text("open", errno));
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+      throw Error(
+          ErrorCode::unavailable,
+          "another pbotvm-host (pid " + read_holder(lock.get()) + ") runs with the state directory " + path.string(),
+          "end it first, or give this one a directory of its own with PBOTVM_STATE");
+    }
+    if (is_still_named(lock, pid_file)) return lock;
   }
 }
 

@@ -15,7 +15,9 @@
 #include <system_error>
 #include <vector>
 
+#include "image/image_header.h"
 #include "image/image_name.h"
+#include "image/layers.h"
 #include "pbotvm/deadline.h"
 #include "pbotvm/error.h"
 #include "pbotvm/unique_fd.h"
@@ -63,10 +65,12 @@ UniqueFd connect_to(const fs::path& path) {
   if (name.size() >= sizeof address.sun_path)
     throw Error(ErrorCode::configuration, "the name of the socket " + path.string() + " is too long");
   std::memcpy(address.sun_path, name.c_str(), name.size() + 1);
-  if (!directory || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    throw Error(ErrorCode::unavailable, errno_text("reach QEMU at " + path.string(), errno),
-                "name the QMP socket of the machine's QEMU: -qmp unix:SOCKET,server=on,wait=off");
-  return fd;
+  if (directory && ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
+  if (errno == EACCES)
+    throw Error(ErrorCode::refused, errno_text("reach QEMU at " + path.string(), errno),
+                "do it as the user that the machine runs as, or as root");
+  throw Error(ErrorCode::unavailable, errno_text("reach QEMU at " + path.string(), errno),
+              "name the QMP socket of the machine's QEMU: -qmp unix:SOCKET,server=on,wait=off");
 }
 
 /// The working directory of the process that listens there, against which QEMU's relative names are meant.
@@ -112,10 +116,15 @@ class BlockJobs {
   /// `written` is the image that the job writes to. It is flushed before anything comes to rely on it: QEMU itself
   /// would change the header of an overlay while where the new data lie is still in its memory.
   /// None where the job does so by itself.
-  Outcome run(const std::string& command, json arguments, const Node* written, const Watch& watch) {
+  /// `no_snapshots`: the job ends with an error when that image gets a snapshot inside meanwhile, which would need what
+  /// the image lies on.
+  Outcome run(const std::string& command, json arguments, const Node* written, const Watch& watch,
+              const fs::path& no_snapshots = {}) {
     arguments["job-id"] = job_name;
     arguments["auto-finalize"] = written == nullptr;
     if (written != nullptr) written_ = written->name;
+    no_snapshots_ = no_snapshots;
+    clear_away();
     qmp_.execute(command, arguments, soon());
     return follow(command, watch);
   }
@@ -175,6 +184,7 @@ class BlockJobs {
         if (const auto outcome = take(command, *event, cancelling)) return *outcome;
       }
       lost = tell(watch) ? 0 : lost + 1;
+      if (lost == 0) stop_at_snapshot();
       if (!cancelling && watch.wants_end()) {
         cancelling = true;
         cancel();
@@ -214,6 +224,26 @@ class BlockJobs {
     return false;
   }
 
+  /// The job of a pbotvm that was killed: it waits for somebody to finalize it. Nobody else speaks here now.
+  void clear_away() {
+    const Deadline deadline = soon();
+    while (tell({})) {
+      cancel();
+      if (deadline.expired())
+        throw Error(ErrorCode::timed_out, "QEMU does not let go of an earlier job on its images", "try again");
+      ::poll(nullptr, 0, look_around);
+    }
+    while (qmp_.take_event()) {
+    }
+  }
+
+  void stop_at_snapshot() {
+    if (no_snapshots_.empty() || read_header(no_snapshots_).snapshots == 0) return;
+    cancel();
+    throw Error(ErrorCode::refused, "somebody took a snapshot of the machine, which needs what is below the image",
+                "delete it, then give the command again");
+  }
+
   void finalize() {
     const json said =
         qmp_.execute("human-monitor-command", {{"command-line", "qemu-io " + written_ + " flush"}}, long_patience());
@@ -222,6 +252,7 @@ class BlockJobs {
       throw Error(ErrorCode::refused,
                   "QEMU could not write out what was copied: " + printable(said.get<std::string>()));
     }
+    stop_at_snapshot();
     qmp_.execute("block-job-finalize", {{"id", job_name}}, soon());
   }
 
@@ -237,7 +268,8 @@ class BlockJobs {
   fs::path directory_;
   QmpClient qmp_;
   std::vector<Node> nodes_;
-  std::string written_;  // name of the node
+  std::string written_;    // name of the node
+  fs::path no_snapshots_;  // empty: it may get some
 };
 
 json arguments_for(const BlockJobOptions& options) {
@@ -284,6 +316,7 @@ BlockJobReport stream_running(const fs::path& socket, const fs::path& file, cons
   BlockJobs jobs(socket);
   const Node top = jobs.find(file);
   if (top.backing.empty()) lies_on_nothing(top);
+  must_hold_no_snapshots({top.file, read_header(top.file)});
   json arguments = arguments_for(options);
   arguments["device"] = top.name;
   if (options.base) {
@@ -292,7 +325,7 @@ BlockJobReport stream_running(const fs::path& socket, const fs::path& file, cons
     arguments["base-node"] = base.name;
     arguments["backing-file"] = backing_text(top.file, base.file);
   }
-  const Outcome outcome = jobs.run("block-stream", std::move(arguments), &top, watch);
+  const Outcome outcome = jobs.run("block-stream", std::move(arguments), &top, watch, top.file);
   const fs::path base = options.base.value_or(fs::path());
   if (outcome == Outcome::done && top.backing != base) jobs.release(jobs.find(top.backing), base);
   return {outcome, false, base};

@@ -25,6 +25,7 @@ namespace fs = std::filesystem;
 constexpr off_t held = 100, not_shared = 200;
 constexpr off_t reading = 0, writing = 1, permissions = 4;
 constexpr std::size_t max_command_line = 256 * 1024;  // bytes
+constexpr std::string_view libvirt_monitor = "chardev=charmonitor,id=monitor,mode=control";
 
 bool locked(int fd, const fs::path& file, off_t start, off_t length) {
   struct ::flock lock {};
@@ -47,19 +48,20 @@ bool holds(const fs::path& process, const struct ::stat& image) {
   return false;
 }
 
-// "pbot-vm" of `-name guest=pbot-vm,debug-threads=on` and of `-name pbot-vm`.
-std::string machine_of(const fs::path& process) {
+// Takes from the arguments of a QEMU "pbot-vm" of `-name guest=pbot-vm,debug-threads=on` and of `-name pbot-vm`, and
+// whether libvirt speaks to it.
+void read_arguments(const fs::path& process, ImageUse& found) {
   std::ifstream file(process / "cmdline", std::ios::binary);
   std::string word, previous;
   for (std::size_t read = 0; read < max_command_line && std::getline(file, word, '\0'); read += word.size() + 1) {
     if (previous == "-name") {
       std::string name = word.substr(0, word.find(','));
       if (name.rfind("guest=", 0) == 0) name.erase(0, 6);
-      return printable(name);
+      found.machine = printable(name);
     }
+    if (word == libvirt_monitor) found.libvirt = true;
     previous = word;
   }
-  return {};
 }
 
 bool is_number(const std::string& text) {
@@ -72,7 +74,9 @@ void find_process(const struct ::stat& image, ImageUse& found) {
     const std::string name = entry->path().filename();
     if (!is_number(name) || name == std::to_string(::getpid()) || !holds(entry->path(), image)) continue;
     found.pid = static_cast<pid_t>(std::stol(name));
-    found.machine = machine_of(entry->path());
+    std::error_code ignored;
+    found.directory = fs::read_symlink(entry->path() / "cwd", ignored);
+    read_arguments(entry->path(), found);
     if (!found.machine.empty()) return;  // a helper that inherited the descriptor has no machine
   }
 }
@@ -83,7 +87,7 @@ std::string ImageUse::text() const {
   if (use == Use::none) return "no";
   std::string who = "another process";
   if (pid != 0) who = (machine.empty() ? "process " : "QEMU process ") + std::to_string(pid);
-  if (!machine.empty()) who += " (machine '" + machine + "')";
+  if (!machine.empty()) who += (libvirt ? " (domain '" : " (machine '") + machine + (libvirt ? "' of libvirt)" : "')");
   return (use == Use::write ? "written by " : "read by ") + who;
 }
 

@@ -13,8 +13,10 @@ enum class Use { none, read, write };
 
 struct ImageUse {
   Use use = Use::none;
-  pid_t pid = 0;        ///< 0 where it cannot be seen, such as another user's
-  std::string machine;  ///< the name of the QEMU process's machine, empty where it has none
+  pid_t pid = 0;                    ///< 0 where it cannot be seen, such as another user's
+  std::string machine;              ///< the name of the QEMU process's machine, empty where it has none
+  bool libvirt = false;             ///< whether that machine is a domain of libvirt
+  std::filesystem::path directory;  ///< the process's working directory, empty where it cannot be seen
 
   /// "no", "read by QEMU process 12 (machine 'x')", "written by another process".
   std::string text() const;

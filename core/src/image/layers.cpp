@@ -135,8 +135,7 @@ void must_be_unused(const fs::path& file, Use allowed = Use::none) {
   const ImageUse use = image_use(file);
   if (use.use == Use::none || use.use == allowed) return;
   const std::string machine = use.machine.empty() ? "what uses it" : "the machine '" + use.machine + "'";
-  throw Error(ErrorCode::refused, quoted(file) + " is " + use.text(),
-              "stop " + machine + " first; commit and stream can also go through it: --qmp SOCKET of its QEMU");
+  throw Error(ErrorCode::refused, quoted(file) + " is " + use.text(), "stop " + machine + " first");
 }
 
 void must_be_writable(const fs::path& file) {
@@ -215,6 +214,15 @@ void make_overlay(const std::string& name, const fs::path& place, const fs::path
 
 }  // namespace
 
+void must_hold_no_snapshots(const Layer& layer, const std::string& otherwise) {
+  const auto count = layer.header.snapshots;
+  if (count == 0) return;
+  throw Error(ErrorCode::refused,
+              quoted(layer.file) + " has " + std::to_string(count) + (count == 1 ? " snapshot" : " snapshots") +
+                  " inside, which would lose what is below",
+              "delete what is not needed: qemu-img snapshot -d NAME " + quoted(layer.file) + otherwise);
+}
+
 void create(const fs::path& file, std::uint64_t size, Format format) {
   must_be_new(file);
   if (size == 0 || size > max_virtual_size)
@@ -252,6 +260,8 @@ CommitPlan plan_commit(const fs::path& file, const CommitOptions& options) {
   nothing_else_may_lie_on(plan, search, options.force);
   must_be_writable(plan.base().file);
   sizes_must_fit(plan);
+  for (std::size_t place = 0; place < plan.into && !options.force; ++place)
+    must_hold_no_snapshots(plan.chain[place], "; or --force, which gives them up");
   return plan;
 }
 
@@ -282,7 +292,7 @@ CommitReport commit(const fs::path& file, const CommitOptions& options, const Wa
     if (::unlink(file.c_str()) != 0)
       throw Error(ErrorCode::unavailable, errno_text("remove " + quoted(file), errno), "remove it yourself");
     report.image = CommitReport::Image::removed;
-  } else if (!options.keep && plan.image().header.snapshots == 0 && !plan.image().header.bitmaps) {
+  } else if (!options.keep && !plan.image().header.bitmaps) {
     NewFile empty(file);
     make_overlay(empty.name(), file, plan.base().file, format, &plan.image().header);
     empty.replace(status_of(file));
@@ -306,7 +316,10 @@ Outcome rebase(const fs::path& file, const fs::path& base, bool unsafe, const Wa
                 "make an overlay on it: pbotvm image overlay " + quoted(file) + " NEW.qcow2");
   must_be_unused(file);
   must_be_unused(base, Use::read);
-  if (!unsafe) must_record_formats(read_chain(file));
+  if (!unsafe) {
+    must_record_formats(read_chain(file));
+    must_hold_no_snapshots(image);
+  }
   return put_onto(file, base, format_name(below.front().header.format), unsafe, watch);
 }
 
@@ -316,6 +329,7 @@ Outcome stream(const fs::path& file, const std::optional<fs::path>& base, const 
   const std::size_t place = place_of_target(chain, base);
   must_record_formats(chain);
   must_be_unused(file);
+  must_hold_no_snapshots(chain.front());
   const std::string format = base ? chain[place - 1].header.backing_format : std::string();
   return put_onto(file, base.value_or(fs::path()), format, false, watch);
 }

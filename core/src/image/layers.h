@@ -25,10 +25,10 @@ void overlay(const std::filesystem::path& base, const std::filesystem::path& fil
 
 struct CommitOptions {
   std::optional<std::filesystem::path> into;  ///< a layer further down; else the one right below
-  bool force = false;                         ///< although other overlays lie on what is written, or might
-  bool keep = false;                          ///< leave the merged image as it is, not emptied
-  bool remove = false;                        ///< remove it
-  std::uint64_t rate = 0;                     ///< bytes a second at most; 0: as fast as it goes
+  bool force = false;      ///< although other overlays lie on what is written, or snapshots are inside
+  bool keep = false;       ///< leave the merged image as it is, not emptied
+  bool remove = false;     ///< remove it
+  std::uint64_t rate = 0;  ///< bytes a second at most; 0: as fast as it goes
 };
 
 struct CommitPlan {
@@ -54,6 +54,11 @@ struct CommitReport {
 
 /// Merges an image into one below it, then puts the overlays that lay on it onto that one.
 CommitReport commit(const std::filesystem::path& file, const CommitOptions& options, const Watch& watch);
+
+/// What a snapshot inside an overlay does not hold itself it has from below, and keeps no record of that: once
+/// something else is below, going back to it is going back to a damaged disk. Throws Error{refused} where there is one;
+/// `otherwise` is what else can be done.
+void must_hold_no_snapshots(const Layer& layer, const std::string& otherwise = {});
 
 /// Puts an image onto another base. `unsafe` changes only the record of where the base is, for one that was moved;
 /// else the content stays what it was, and what differs is copied in.

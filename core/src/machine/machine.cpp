@@ -22,7 +22,6 @@ namespace {
 
 // How long each part of a machine's life may take. Generous where an emulated machine on a busy system is slow.
 constexpr auto start_time = 60s;     // back end: until the machine runs
-constexpr auto boot_time = 300s;     // guest: power-on to its first answer
 constexpr auto restored_time = 30s;  // guest: snapshot to its first answer
 constexpr auto revert_time = 20s;
 constexpr auto snapshot_time = 120s;
@@ -235,7 +234,7 @@ void Machine::bring_up() {
   for (auto& way : ways_) way.rests_until = {};  // a new life begins with the preferred transport
   const bool fresh = started == Started::fresh;
   const bool guest_is_up = !fresh || !heartbeat_;
-  converse(Deadline::in(fresh ? boot_time : restored_time), guest_is_up);
+  converse(Deadline::in(fresh ? configuration_.boot_timeout : restored_time), guest_is_up);
   log().information("%s: guest %s answers over %s after %s", name(), status().guest, session_name_,
                     seconds_text(Clock::now() - begun));
   if (fresh && abilities_.reverts) {
@@ -366,7 +365,9 @@ void Machine::wind_down() {
   reverts_asked_.clear();
   fail_snapshot_commands("the host is shutting down");
   session_.reset();
-  if (abilities_.starts) parts_.hypervisor->stop(Deadline::in(stop_time));
+  auto* const handover = extension_of<HypervisorHandover>(*parts_.hypervisor);
+  const bool left = handover && handover->leave();
+  if (abilities_.starts && !left) parts_.hypervisor->stop(Deadline::in(stop_time));
   set_state(State::absent, "the host is shutting down");
 }
 

@@ -166,6 +166,7 @@ class Machine {
   std::string say_hello(const Deadline& deadline, bool guest_is_up);
   bool await_welcome(const Deadline& deadline, bool guest_is_up);
   void note_ways(std::size_t chosen, const std::map<std::size_t, std::string>& problems);
+  std::string last_words();
   std::uint32_t wanted_slots() const;
   bool beat_seen() const { return heartbeat_ && heartbeat_->last_beat(); }
 
@@ -194,6 +195,7 @@ class Machine {
   void on_guest_restarted();
   void lose_jobs(const std::string& why);
   void warm_up();
+  void await_rest();
 
   // The machine itself.
   void recover(const std::string& why, bool line_is_broken);

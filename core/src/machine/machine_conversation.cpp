@@ -8,6 +8,7 @@
 #include <numeric>
 #include <utility>
 
+#include "machine/helpers.h"
 #include "machine/machine.h"
 #include "machine/session_factory.h"
 #include "pbotvm/error.h"
@@ -21,6 +22,7 @@ namespace {
 
 constexpr auto connect_time = 1s;       // one transport, until it is connected
 constexpr auto hello_interval = 250ms;  // a hello is lost while the guest does not listen yet
+constexpr auto slow_boot = 60s;         // after which a boot that shows nothing is worth a line in the log
 // Between two rounds through all transports of a guest that is up. The longer one comes every other time: a guest drops
 // half a frame of an earlier host when nothing came for 2 s.
 constexpr auto short_pause = 250ms, long_pause = 2300ms;
@@ -61,8 +63,20 @@ void Machine::converse(const Deadline& deadline, bool guest_is_up) {
     take_commands(false);
   }
   if (stopping_) throw Error(ErrorCode::unavailable, "the host is shutting down");
-  if (!parts_.hypervisor->running()) problem += "; the machine has ended";
+  if (!parts_.hypervisor->running()) problem += "; the machine has ended" + last_words();
   throw Error(ErrorCode::timed_out, problem, "look at its console, and whether pbotvm-guest runs in it");
+}
+
+// What the back end has to say of a machine that ended while it came up.
+std::string Machine::last_words() {
+  std::string words;
+  while (events_) {
+    const auto event = hypervisor_call("take_event", [&] { return events_->take_event(); });
+    if (!event) break;
+    log().warning("%s: %s", name(), event->text);
+    words = ": " + event->text;
+  }
+  return words;
 }
 
 // By preference; those that did not work a moment ago come last: trying them costs a second.
@@ -128,12 +142,18 @@ bool Machine::await_welcome(const Deadline& deadline, bool guest_is_up) {
   // While the guest boots there is nothing to fall back from: the wait for this transport begins with its first beat.
   std::optional<Deadline> patience;
   auto repeat = Deadline::in(hello_interval);
+  auto slow = Deadline::in(slow_boot);
   while (!welcomed_) {
     if (!patience && (guest_is_up || beat_seen())) patience = Deadline::in(session_->patience());
     if (stopping_ || deadline.expired() || (patience && patience->expired())) return false;
     wait(earlier(earlier(deadline, repeat), patience.value_or(deadline)));
     take_commands(false);
     if (!parts_.hypervisor->running()) return false;
+    if (!patience && slow.expired()) {
+      slow = deadline;
+      log().warning("%s: its guest has not given a sign for %s since it was powered on; it has %s more", name(),
+                    seconds_text(slow_boot), seconds_text(deadline.remaining()));
+    }
     if (!welcomed_ && repeat.expired()) {
       session_->repeat_hello();
       repeat = Deadline::in(hello_interval);

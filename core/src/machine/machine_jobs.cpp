@@ -24,6 +24,7 @@ constexpr auto busy_pause = 100ms;                 // until a guest whose slots 
 constexpr std::size_t input_at_once = 256 * 1024;  // bytes of a client's input that wait for one guest
 constexpr auto clean_time = 3s;                    // from a job's result to the proof that nothing is left
 constexpr auto warm_up_time = 120s;                // one warm-up job
+constexpr auto rest_interval = 250ms;              // until a guest is asked again whether it is at rest
 
 Poco::Logger& log() {
   return Poco::Logger::get("machine");
@@ -337,15 +338,30 @@ void Machine::warm_up() {
     }
     dirty_.clear();  // there is no snapshot to go back to yet; what a hello program leaves is nobody's secret
   }
-  // The guest beats when its loop is idle: what it prepares for the next job is then part of the snapshot too.
-  if (heartbeat_) {
-    heartbeat_->restart(Clock::now());
-    for (const auto until = Deadline::in(2 * beat_interval);
-         !heartbeat_->last_beat() && !until.expired() && !stopping_;) {
-      wait(until);
+  const auto warm = Clock::now();
+  await_rest();
+  log().information("%s: tools are in memory after %s, the guest is at rest %s later", name(),
+                    seconds_text(warm - begun), seconds_text(Clock::now() - warm));
+}
+
+// What the guest prepares for the next jobs is to be part of the snapshot too. It says in its figures when that is
+// done; one that does not beats at least, which it does when its loop is idle.
+void Machine::await_rest() {
+  if (!heartbeat_) return;
+  heartbeat_->restart(Clock::now());
+  const auto until = Deadline::in(2 * beat_interval);
+  for (bool says = true; !until.expired() && !stopping_;) {
+    if (says) heartbeat_->request_figures();
+    for (const auto next = earlier(until, Deadline::in(rest_interval)); !next.expired() && !stopping_;) {
+      wait(next);
+      if (!says && heartbeat_->last_beat()) return;
+      const auto figures = heartbeat_->take_figures();
+      if (!figures) continue;
+      if (figures->find("at_rest 1") != std::string::npos) return;
+      says = figures->find("at_rest ") != std::string::npos;
+      if (!says) heartbeat_->restart(Clock::now());  // its answer is no beat
     }
   }
-  log().information("%s: tools are in memory after %s", name(), seconds_text(Clock::now() - begun));
 }
 
 }  // namespace pbotvm::machine

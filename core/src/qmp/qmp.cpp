@@ -86,8 +86,7 @@ QmpClient::QmpClient(UniqueFd socket, int process, const Deadline& deadline)
 
 json QmpClient::execute(const std::string& command, const json& arguments, const Deadline& deadline) {
   doing_ = "the answer to " + command;
-  const std::string id = std::to_string(++last_id_);
-  send(json{{"execute", command}, {"arguments", arguments}, {"id", id}}.dump() + "\n", deadline);
+  const std::string id = post(command, arguments, deadline);
   for (;;) {
     QmpMessage message = receive(deadline);
     if (message.kind == QmpMessage::Kind::event) {
@@ -102,31 +101,41 @@ json QmpClient::execute(const std::string& command, const json& arguments, const
   }
 }
 
+/// Returns the id of the answer, which comes later.
+std::string QmpClient::post(const std::string& command, const json& arguments, const Deadline& deadline) {
+  const std::string id = std::to_string(++last_id_);
+  send(json{{"execute", command}, {"arguments", arguments}, {"id", id}}.dump() + "\n", deadline);
+  return id;
+}
+
 void QmpClient::run_job(const std::string& command, json arguments, const Deadline& deadline) {
   const std::string job = "job" + std::to_string(last_id_ + 1);
   arguments["job-id"] = job;
+  lost_events_ = false;
   execute(command, arguments, deadline);
   doing_ = "the end of " + command;
-  wait_concluded(job, deadline);
-  const std::string error = job_error(job, deadline);
-  execute("job-dismiss", {{"id", job}}, deadline);
+  const bool aborted = wait_concluded(job, deadline);
+  std::string error = aborted || lost_events_ ? job_error(job, deadline) : std::string();
+  if (aborted && error.empty()) error = "it was aborted";
+  // Nobody waits for the answer: while a guest that was just loaded is emulated, each takes its time.
+  post("job-dismiss", {{"id", job}}, deadline);
   if (!error.empty()) throw Error(ErrorCode::refused, "QEMU's " + command + " failed: " + error);
 }
 
-void QmpClient::wait_concluded(const std::string& job, const Deadline& deadline) {
-  const auto concludes = [&job](const json& event) {
-    return text_at(event, "event") == "JOB_STATUS_CHANGE" && event.contains("data") &&
-           text_at(event["data"], "id") == job && text_at(event["data"], "status") == "concluded";
-  };
+/// Whether it was aborted: a job that fails passes through that state before it concludes.
+bool QmpClient::wait_concluded(const std::string& job, const Deadline& deadline) {
+  bool aborted = false;
   for (;;) {
     for (auto event = events_.begin(); event != events_.end();) {
       if (text_at(*event, "event") != "JOB_STATUS_CHANGE") {  // left to whoever takes events
         ++event;
         continue;
       }
-      const bool done = concludes(*event);
+      const json data = event->value("data", json::object());
+      const std::string status = text_at(data, "id") == job ? text_at(data, "status") : std::string();
       event = events_.erase(event);
-      if (done) return;
+      if (status == "aborting") aborted = true;
+      if (status == "concluded") return aborted;
     }
     QmpMessage message = receive(deadline);
     if (message.kind == QmpMessage::Kind::event) keep_event(std::move(message.body));
@@ -154,7 +163,10 @@ std::optional<json> QmpClient::take_event() {
 }
 
 void QmpClient::keep_event(json event) {
-  if (events_.size() == max_qmp_events) events_.pop_front();
+  if (events_.size() == max_qmp_events) {
+    events_.pop_front();
+    lost_events_ = true;
+  }
   events_.push_back(std::move(event));
 }
 

@@ -78,7 +78,8 @@ class QmpClient {
   bool read_available();
   void wait_for(short events, const Deadline& deadline);
   void keep_event(nlohmann::json event);
-  void wait_concluded(const std::string& job, const Deadline& deadline);
+  std::string post(const std::string& command, const nlohmann::json& arguments, const Deadline& deadline);
+  bool wait_concluded(const std::string& job, const Deadline& deadline);
   std::string job_error(const std::string& job, const Deadline& deadline);
 
   UniqueFd socket_;
@@ -86,6 +87,7 @@ class QmpClient {
   QmpParser parser_;
   std::deque<nlohmann::json> events_;
   std::string version_;
+  bool lost_events_ = false;  // since the job that runs was begun
   std::uint64_t last_id_ = 0;
   std::string doing_ = "the greeting";  // for what was tried when a deadline passes
 };

@@ -5,6 +5,7 @@
 
 #include "pbotvm/hypervisor.h"
 #include "pbotvm/language.h"
+#include "pbotvm/settings_check.h"
 #include "pbotvm/transport.h"
 
 PBOTVM_BEGIN_NAMESPACE
@@ -22,6 +23,7 @@ void* Hypervisor::extension(std::string_view) {
 }
 HypervisorSnapshots::~HypervisorSnapshots() = default;
 HypervisorEvents::~HypervisorEvents() = default;
+HypervisorHandover::~HypervisorHandover() = default;
 HypervisorFactory::~HypervisorFactory() = default;
 
 Language::~Language() = default;
@@ -29,5 +31,7 @@ void* Language::extension(std::string_view) {
   return nullptr;
 }
 LanguageFactory::~LanguageFactory() = default;
+
+SettingsCheck::~SettingsCheck() = default;
 
 PBOTVM_END_NAMESPACE

@@ -46,10 +46,17 @@ std::string number_text(double value) {
   return out.str();
 }
 
+// A complaint shows what was written, and that may be anything.
+std::string one_line(std::string text) {
+  for (char& byte : text)
+    if (static_cast<unsigned char>(byte) < ' ' || byte == 0x7f) byte = '?';
+  return text;
+}
+
 }  // namespace
 
 ConfigurationError::ConfigurationError(const std::string& position, const std::string& problem)
-    : Error(ErrorCode::configuration, position + ": error: " + problem) {}
+    : Error(ErrorCode::configuration, one_line(position + ": error: " + problem)) {}
 
 ConfigurationError::~ConfigurationError() = default;
 

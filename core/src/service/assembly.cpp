@@ -48,11 +48,13 @@ std::vector<machine::NamedTransport> make_transports(const plugin::Registry& plu
       log().information("%s: transport %s is passed over: %s", settings.name, choice.plugin, std::string(e.what()));
     }
   }
-  if (transports.empty()) {
-    throw Error(ErrorCode::configuration, "machine '" + settings.name + "': none of its transports can be had here",
-                "name others in machines." + settings.name + ".transports");
-  }
+  if (transports.empty()) fail_without_transport(settings.name);
   return transports;
+}
+
+void fail_without_transport(const std::string& machine) {
+  throw Error(ErrorCode::configuration, "machine '" + machine + "': none of its transports can be had here",
+              "name others in machines." + machine + ".transports");
 }
 
 Catalogue make_catalogue(const plugin::Registry& plugins, const config::Configuration& configuration) {

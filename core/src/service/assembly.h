@@ -35,6 +35,9 @@ std::string why_passed_over(const std::string& name, const config::MachineConfig
 std::vector<machine::NamedTransport> make_transports(const plugin::Registry& plugins,
                                                      const config::MachineConfiguration& configuration);
 
+/// Throws Error: a machine must have at least one.
+[[noreturn]] void fail_without_transport(const std::string& machine);
+
 /// Every language of the plug-ins. One that fails is logged and passed over; ConfigurationError where a definition that
 /// the operator wrote is wrong.
 Catalogue make_catalogue(const plugin::Registry& plugins, const config::Configuration& configuration);

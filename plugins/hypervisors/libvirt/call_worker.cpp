@@ -81,7 +81,7 @@ CallWorker::State& CallWorker::state() {
     throw Error(
         ErrorCode::timed_out,
         "libvirt at " + subject_.uri + " has not come back from the last " + std::to_string(most_abandoned) + " calls",
-        "restart its daemon");
+        hung_remedy(subject_.uri));
   state_ = std::make_shared<State>(subject_, watch_);
   sigset_t all, before;
   sigfillset(&all);  // signals are for the host's own threads
@@ -98,7 +98,19 @@ void CallWorker::post(Job job) {
   to.changed.notify_all();
 }
 
-void CallWorker::abandon(const std::string& doing) {
+void CallWorker::await_begin(const std::future<void>& begun, const Deadline& deadline, const std::string& doing) {
+  const Deadline opening = earlier(deadline, Deadline::in(open_time));
+  const auto allowed = std::chrono::ceil<std::chrono::seconds>(opening.remaining());
+  if (begun.wait_until(opening.point()) == std::future_status::ready) return;
+  if (watch_->is_connected()) abandon(doing);  // it was asked something before, and still has not answered that
+  give_up();
+  throw Error(ErrorCode::timed_out,
+              doing + ": no connection to libvirt at " + subject_.uri + " came about within " +
+                  std::to_string(allowed.count()) + " s: a daemon may be there, but it does not answer",
+              hung_remedy(subject_.uri));
+}
+
+void CallWorker::give_up() {
   {
     const std::lock_guard lock(state_->mutex);
     state_->jobs.clear();
@@ -109,6 +121,10 @@ void CallWorker::abandon(const std::string& doing) {
   abandoned_.push_back(state_);
   state_.reset();
   watch_->forsake("a call was given up");
+}
+
+void CallWorker::abandon(const std::string& doing) {
+  give_up();
   throw Error(
       ErrorCode::timed_out, doing + ": libvirt at " + subject_.uri + " did not answer in time",
       "if it stays so, restart its daemon; 'virsh domjobinfo " + subject_.domain + "' says what it is busy with");

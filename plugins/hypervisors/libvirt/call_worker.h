@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <future>
@@ -15,6 +16,10 @@
 
 namespace pbotvm::libvirt {
 
+/// For opening a connection. A daemon that runs does it in milliseconds, one that has just started in some seconds, one
+/// that hangs lets it wait for ever: https://libvirt.org/html/libvirt-libvirt-host.html#virConnectOpen has no limit.
+inline constexpr std::chrono::seconds open_time{10};
+
 /// Runs calls of libvirt, which may block for as long as they like, on a thread that can be left behind: the caller
 /// comes back by its deadline. The thread owns the connection, makes it when it is needed, and makes it anew when the
 /// daemon was away. One caller at a time.
@@ -25,14 +30,18 @@ class CallWorker {
   CallWorker(const CallWorker&) = delete;
   CallWorker& operator=(const CallWorker&) = delete;
 
-  /// What `function(Connection&)` returns or throws; Error{timed_out} at the deadline. The function may still run then:
-  /// it owns or shares all that it uses. `doing` is for the text of that error.
+  /// What `function(Connection&)` returns or throws; Error{timed_out} at the deadline, or after open_time where no
+  /// connection came about until then. The function may still run then: it owns or shares all that it uses. `doing` is
+  /// for the text of that error.
   template <typename Function>
   auto call(const Deadline& deadline, const std::string& doing, Function function) {
     using Result = std::invoke_result_t<Function, Connection&>;
     const auto promise = std::make_shared<std::promise<Result>>();  // shared: the caller may leave before it is kept
+    const auto opened = std::make_shared<std::promise<void>>();     // the same
     std::future<Result> done = promise->get_future();
-    post([promise, function = std::move(function)](Connection* connection, std::exception_ptr problem) mutable {
+    const std::future<void> begun = opened->get_future();
+    post([promise, opened, function = std::move(function)](Connection* connection, std::exception_ptr problem) mutable {
+      opened->set_value();
       try {
         if (problem) std::rethrow_exception(problem);
         if constexpr (std::is_void_v<Result>) {
@@ -45,6 +54,7 @@ class CallWorker {
         promise->set_exception(std::current_exception());
       }
     });
+    await_begin(begun, deadline, doing);
     if (done.wait_until(deadline.point()) != std::future_status::ready) abandon(doing);
     return done.get();
   }
@@ -60,6 +70,8 @@ class CallWorker {
 
   void post(Job job);
   State& state();
+  void await_begin(const std::future<void>& begun, const Deadline& deadline, const std::string& doing);
+  void give_up();
   [[noreturn]] void abandon(const std::string& doing);
   static void run(const std::shared_ptr<State>& state);
 

@@ -143,6 +143,16 @@ void DomainWatch::found(bool active) {
   changed_.notify_all();
 }
 
+void DomainWatch::begin_anew() {
+  const std::lock_guard lock(mutex_);
+  for (HypervisorEvent& event : events_) {
+    using Kind = HypervisorEvent::Kind;
+    if (event.kind != Kind::panicked && event.kind != Kind::paused && event.kind != Kind::ended) continue;
+    event.kind = Kind::resumed;
+    event.text += ", before it was put back";
+  }
+}
+
 void DomainWatch::set_active(bool active) {
   const std::lock_guard lock(mutex_);
   active_ = active;

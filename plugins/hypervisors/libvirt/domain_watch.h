@@ -48,6 +48,9 @@ class DomainWatch {
   /// The domain was looked at, although nothing was told of it. Believed the second time: the event that explains it
   /// may be on its way.
   void found(bool active);
+  /// The domain was started or put back: what is still to be told happened to it before that, and asks for nothing
+  /// more.
+  void begin_anew();
   /// What an answer of libvirt's said.
   void set_active(bool active);
 

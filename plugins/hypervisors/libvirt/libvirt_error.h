@@ -40,4 +40,7 @@ void silence_libvirt();
 /// What the operator can do about an error of libvirt; empty where its text says all that is known.
 std::string remedy_for(int number, int system, std::string_view text, const Subject& subject, const std::string& names);
 
+/// What the operator can do about a daemon that does not answer, at `uri`.
+std::string hung_remedy(std::string_view uri);
+
 }  // namespace pbotvm::libvirt

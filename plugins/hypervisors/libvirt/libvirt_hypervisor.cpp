@@ -49,6 +49,7 @@ Started LibvirtHypervisor::start(const Deadline& deadline) {
   out_of_hand_ = false;
   warn_of_missing_devices(started.xml);
   watch_->settle(settling(deadline));
+  watch_->begin_anew();
   return started.how;
 }
 
@@ -93,10 +94,12 @@ void LibvirtHypervisor::revert_as_configured(const std::string& name, const Dead
                });
   out_of_hand_ = false;
   watch_->settle(settling(deadline));
+  watch_->begin_anew();
 }
 
 void LibvirtHypervisor::stop(const Deadline& deadline) noexcept {
-  if (!was_started_ || (watch_->is_connected() && !watch_->active())) return;
+  if (!was_started_ || watch_->description().empty()) return;  // no daemon was ever reached, so nothing was started
+  if (watch_->is_connected() && !watch_->active()) return;
   try {
     out_of_hand_ = true;
     const DomainWatch::Asking asking(*watch_, DomainWatch::Asked::end);

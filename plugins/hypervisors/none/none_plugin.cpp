@@ -4,6 +4,7 @@
 
 #include "pbotvm/hypervisor.h"
 #include "pbotvm/plugin.h"
+#include "pbotvm/settings_check.h"
 
 namespace pbotvm::hypervisors {
 namespace {
@@ -26,10 +27,14 @@ class NoneHypervisor : public Hypervisor {
   }
 };
 
-class NoneFactory : public HypervisorFactory {
+class NoneFactory : public HypervisorFactory, public SettingsCheck {
  public:
-  std::unique_ptr<Hypervisor> create(const MachineSettings&, const Settings& settings) override {
+  std::vector<std::string> check(const MachineSettings&, const Settings& settings) override {
     settings.accept_only({"plugin"});
+    return {};
+  }
+  std::unique_ptr<Hypervisor> create(const MachineSettings& machine, const Settings& settings) override {
+    check(machine, settings);
     return std::make_unique<NoneHypervisor>();
   }
 };

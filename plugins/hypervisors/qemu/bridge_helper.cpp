@@ -47,10 +47,14 @@ std::string remedy_for(const std::string& words, const std::string& bridge, cons
   const auto said = [&words](const char* part) { return words.find(part) != std::string::npos; };
   if (said("acl file") || said("denied by"))
     return "write the line 'allow " + bridge + "' to /etc/qemu/bridge.conf, which must be root's and readable to it";
+  if (said("/dev/net/tun") && said("denied"))
+    return "let it be opened, as udev does, which gives it mode 0666: chmod 0666 /dev/net/tun";
   struct stat status {};
   const bool setuid = ::stat(helper.c_str(), &status) == 0 && (status.st_mode & S_ISUID) != 0;
   if ((said("not permitted") || said("denied")) && ::geteuid() != 0 && !setuid)
-    return "start the host as root, or let the helper be root's: chmod u+s " + helper;
+    return "start the host as root or with that right (in its service AmbientCapabilities=CAP_NET_ADMIN and "
+           "CapabilityBoundingSet=CAP_NET_ADMIN), or let the helper be root's: chmod u+s " +
+           helper;
   if (said("not permitted")) return "this system does not let root make network devices; it needs CAP_NET_ADMIN";
   if (said("/dev/net/tun")) return "load the kernel module tun";
   if (said("No such device"))

@@ -15,7 +15,6 @@ namespace pbotvm::qemu {
 namespace {
 
 constexpr int backlog = 1;  // a line has one user; more would wait for ever
-constexpr mode_t socket_mode = 0660;
 
 struct Address {
   sockaddr_storage storage{};
@@ -68,7 +67,7 @@ void clear_stale_socket(const Endpoint& endpoint, const Address& address, const 
 
 }  // namespace
 
-UniqueFd listen_on(const Endpoint& endpoint, const std::string& line) {
+UniqueFd listen_on(const Endpoint& endpoint, const std::string& line, mode_t mode) {
   const Address address = address_of(endpoint, line);
   UniqueFd socket(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket) throw Error(ErrorCode::unavailable, errno_text("make a socket for the " + line, errno));
@@ -76,7 +75,7 @@ UniqueFd listen_on(const Endpoint& endpoint, const std::string& line) {
   const int yes = 1;  // connections of an earlier QEMU that fade away on this port are not in the way
   if (endpoint.kind == Endpoint::Kind::tcp) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   if (::bind(socket.get(), address.get(), address.size) != 0) throw taken(endpoint, line, std::strerror(errno));
-  if (endpoint.kind == Endpoint::Kind::unix_socket) ::chmod(endpoint.path.c_str(), socket_mode);
+  if (endpoint.kind == Endpoint::Kind::unix_socket) ::chmod(endpoint.path.c_str(), mode);
   if (::listen(socket.get(), backlog) != 0) throw taken(endpoint, line, std::strerror(errno));
   return socket;
 }

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <iterator>
 
+#include "qmp/left_qemu.h"
+
 namespace pbotvm::qemu {
 namespace {
 
@@ -75,21 +77,33 @@ void add_display(Arguments& to, const Display& display) {
                        ",disable-ticketing=on"});
 }
 
+void add_monitors(Arguments& to, const CommandLine& line) {
+  const std::string id = qmp::monitor_id(line.identity);
+  const std::string access = line.identity.empty() ? "" : ",server=on,wait=off";
+  add(to, {"-chardev", "socket,id=" + id + ",fd=" + std::to_string(line.monitor) + access});
+  add(to, {"-mon", "chardev=" + id + ",mode=control"});
+  add_line(to, "qmp", line.qmp);
+  add(to, {"-mon", "chardev=qmp,mode=control"});
+}
+
+void add_image_node(Arguments& to, int rootfs) {
+  add(to, {"-add-fd", "fd=" + std::to_string(rootfs) + ",set=" + std::to_string(rootfs_fd_set)});
+  add(to, {"-blockdev", "driver=file,node-name=rootfs-file,filename=/dev/fdset/" + std::to_string(rootfs_fd_set) +
+                            ",read-only=on,locking=off"});
+  add(to, {"-blockdev", "driver=raw,node-name=rootfs,file=rootfs-file,read-only=on"});
+}
+
 /// What the guest cannot notice: names, descriptors, files, restrictions.
 Arguments host_arguments(const CommandLine& line) {
   Arguments made = {"-name", "guest=" + escape_option(line.name) + ",debug-threads=on"};
   add(made, {"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"});
   add(made, {"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"});
-  add(made, {"-chardev", "socket,id=monitor,fd=" + std::to_string(line.monitor)});
-  add(made, {"-mon", "chardev=monitor,mode=control"});
+  add_monitors(made, line);
   add_line(made, "console", line.console, line.console_log);
   if (line.data) add_line(made, "data", *line.data);
   if (line.heart) add_line(made, "heart", *line.heart);
   if (line.virtio) add_line(made, "virtio", *line.virtio);
-  add(made, {"-add-fd", "fd=" + std::to_string(line.rootfs) + ",set=" + std::to_string(rootfs_fd_set)});
-  add(made, {"-blockdev", "driver=file,node-name=rootfs-file,filename=/dev/fdset/" + std::to_string(rootfs_fd_set) +
-                              ",read-only=on,locking=off"});
-  add(made, {"-blockdev", "driver=raw,node-name=rootfs,file=rootfs-file,read-only=on"});
+  if (!line.boot_disk) add_image_node(made, line.rootfs);
   for (std::size_t i = 0; i < line.serials.size(); ++i) add_line(made, further_serial(i), line.serials[i]);
   for (std::size_t i = 0; i < line.disks.size(); ++i) add_disk_nodes(made, line.disks[i], disk_node(i));
   for (std::size_t i = 0; i < line.nics.size(); ++i) add_network(made, line.nics[i], "net" + number(i));
@@ -139,8 +153,10 @@ std::vector<std::string> CommandLine::writable_nodes() const {
 std::vector<std::string> CommandLine::machine_arguments() const {
   Arguments made = {"-machine", machine, "-accel", accel};
   add(made, {"-cpu", cpu, "-m", "size=" + number(memory_mib) + "M", "-smp", "cpus=" + std::to_string(cpus)});
-  add(made, {"-kernel", inherited_file(kernel), "-initrd", inherited_file(initrd), "-append", kernel_arguments});
-  add(made, {"-device", "virtio-blk-pci,id=disk0,drive=rootfs"});  // the first: it must be /dev/vda
+  if (!boot_disk) {
+    add(made, {"-kernel", inherited_file(kernel), "-initrd", inherited_file(initrd), "-append", kernel_arguments});
+    add(made, {"-device", "virtio-blk-pci,id=disk0,drive=rootfs"});  // the first: it must be /dev/vda
+  }
   for (std::size_t i = 0; i < disks.size(); ++i)
     add(made, {"-device", "virtio-blk-pci,id=" + disk_node(i) + "-device,drive=" + disk_node(i)});
   add_serial_port(made, "console", 0);

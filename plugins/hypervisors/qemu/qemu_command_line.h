@@ -38,11 +38,16 @@ struct CommandLine {
   std::string cpu;                        ///< model, with features: "max,-avx512f"
   std::uint64_t memory_mib = 0;
   int cpus = 1;
-  int kernel = -1;  ///< descriptor
-  int initrd = -1;  ///< descriptor
-  int rootfs = -1;  ///< descriptor, opened for reading only
+  bool boot_disk = false;  ///< there is no guest image: the first of the disks is booted from
+  int kernel = -1;         ///< descriptor
+  int initrd = -1;         ///< descriptor
+  int rootfs = -1;         ///< descriptor, opened for reading only
   std::string kernel_arguments;
-  int monitor = -1;                     ///< descriptor, one end of a connected socket pair
+  /// Descriptor of the host's monitor: one end of a connected socket pair, or, where there is an identity, a listening
+  /// socket that another host can connect to later.
+  int monitor = -1;
+  std::string identity;                 ///< of this QEMU process: a word that no other one has in its arguments
+  InheritedLine qmp;                    ///< a second monitor, for operators
   InheritedLine console;                ///< guest ttyS0
   std::string console_log;              ///< file to which the console's output is appended
   std::optional<InheritedLine> data;    ///< guest ttyS2

@@ -80,6 +80,9 @@ QemuHypervisor::QemuHypervisor(MachineSettings machine, QemuSettings settings, G
       image_(std::move(image)),
       taps_(std::move(taps)),
       console_(Endpoint::unix_socket(machine_.directory + "/console.sock")),
+      qmp_socket_(Endpoint::unix_socket(machine_.directory + "/qmp.sock")),
+      monitor_socket_(Endpoint::unix_socket(machine_.directory + "/monitor.sock")),
+      pid_file_(machine_.directory + "/" + qmp::left_qemu_file),
       console_log_(machine_.directory + "/console.log"),
       qemu_log_(machine_.directory + "/qemu.log"),
       display_socket_(machine_.directory + "/display.sock"),
@@ -92,6 +95,7 @@ QemuHypervisor::~QemuHypervisor() {
 void* QemuHypervisor::extension(std::string_view identifier) {
   if (identifier == HypervisorSnapshots::identifier) return static_cast<HypervisorSnapshots*>(this);
   if (identifier == HypervisorEvents::identifier) return static_cast<HypervisorEvents*>(this);
+  if (identifier == HypervisorHandover::identifier) return static_cast<HypervisorHandover*>(this);
   return nullptr;
 }
 
@@ -100,11 +104,15 @@ void* QemuHypervisor::extension(std::string_view identifier) {
 Started QemuHypervisor::start(const Deadline& deadline) {
   stop(deadline);
   events_.clear();
-  prepare_files();
+  make_directory();
   accel_ = choose_acceleration(settings_.accel);
   vsock_ = vsock_can_be_had();
   doubt_snapshot_that_does_not_last();
-  last_was_restored_ = snapshots_.fits(stamp(machine_.snapshot)) && restore(deadline);
+  last_was_restored_ = take_over(deadline);
+  if (!last_was_restored_) {
+    empty_logs();
+    last_was_restored_ = snapshots_.fits(stamp(machine_.snapshot)) && restore(deadline);
+  }
   if (!last_was_restored_) {
     launch(command_line(), deadline);
     note("booting, " + description());
@@ -113,9 +121,12 @@ Started QemuHypervisor::start(const Deadline& deadline) {
   return last_was_restored_ ? Started::restored : Started::fresh;
 }
 
-void QemuHypervisor::prepare_files() {
+void QemuHypervisor::make_directory() {
   if (::mkdir(machine_.directory.c_str(), directory_mode) != 0 && errno != EEXIST)
     throw Error(ErrorCode::unavailable, errno_text("make the directory " + machine_.directory, errno));
+}
+
+void QemuHypervisor::empty_logs() {
   truncate_file(qemu_log_);
   truncate_file(console_log_);
 }
@@ -184,6 +195,7 @@ CommandLine QemuHypervisor::command_line() const {
   line.kernel_arguments = default_kernel_arguments(accel_);
   if (vsock_) line.kernel_arguments += " PBOTVM_VPORT=" + std::to_string(machine_.vport);
   line.machine = settings_.machine;
+  line.boot_disk = settings_.boot_disk;
   line.console_log = console_log_;
   line.disks = settings_.disks;
   line.nics = settings_.nics;
@@ -207,11 +219,13 @@ CommandLine QemuHypervisor::command_line() const {
 }
 
 void QemuHypervisor::add_lines(CommandLine& line, Inherited& inherited) const {
-  const auto listen = [&inherited](InheritedLine& to, const Endpoint& endpoint, const std::string& what) {
-    to.listener = inherited.add(listen_on(endpoint, what));
+  const auto listen = [&inherited](InheritedLine& to, const Endpoint& endpoint, const std::string& what,
+                                   mode_t mode = line_mode) {
+    to.listener = inherited.add(listen_on(endpoint, what, mode));
     to.tcp = endpoint.kind == Endpoint::Kind::tcp;
   };
   listen(line.console, console_, "console of machine '" + machine_.name + "'");
+  listen(line.qmp, qmp_socket_, "operators' monitor of machine '" + machine_.name + "'", monitor_mode);
   if (line.data) listen(*line.data, machine_.serial, "data line (serial) of machine '" + machine_.name + "'");
   if (line.heart) listen(*line.heart, machine_.heart, "heartbeat line (heart) of machine '" + machine_.name + "'");
   if (line.virtio)
@@ -227,11 +241,21 @@ void QemuHypervisor::add_lines(CommandLine& line, Inherited& inherited) const {
 /// Runs QEMU and waits until its main loop answers: by then a snapshot to start from is loaded.
 void QemuHypervisor::launch(CommandLine line, const Deadline& deadline) {
   Inherited inherited;
-  line.kernel = inherited.add(image_.kernel.get());
-  line.initrd = inherited.add(image_.initrd.get());
-  line.rootfs = inherited.add(image_.rootfs.get());
-  auto [ours, theirs] = socket_pair();
-  line.monitor = inherited.add(std::move(theirs));
+  if (!settings_.boot_disk) {
+    line.kernel = inherited.add(image_.kernel.get());
+    line.initrd = inherited.add(image_.initrd.get());
+    line.rootfs = inherited.add(image_.rootfs.get());
+  }
+  UniqueFd monitor;
+  if (settings_.outlive) {
+    line.identity = qmp::new_identity();
+    line.monitor =
+        inherited.add(listen_on(monitor_socket_, "monitor of machine '" + machine_.name + "'", monitor_mode));
+  } else {
+    auto [ours, theirs] = socket_pair();
+    line.monitor = inherited.add(std::move(theirs));
+    monitor = std::move(ours);
+  }
   add_lines(line, inherited);
   if (line.vsock) {
     UniqueFd vhost = open_vhost_vsock();
@@ -239,9 +263,10 @@ void QemuHypervisor::launch(CommandLine line, const Deadline& deadline) {
     line.vsock->vhost = inherited.add(std::move(vhost));
   }
   try {
-    process_ = std::make_unique<QemuProcess>(line.arguments(), inherited.descriptors, qemu_log_);
+    run_qemu(line, inherited.descriptors);
     inherited.owned.clear();
-    qmp_.emplace(std::move(ours), process_->pidfd(), deadline);
+    if (!monitor) monitor = connect_endpoint(monitor_socket_, deadline);
+    qmp_.emplace(std::move(monitor), process_->pidfd(), deadline);
   } catch (const Error& error) {
     const bool ended = process_ && process_->wait(at_most(100ms, deadline));
     const std::string why = ended ? "it ended with " + process_->ending() : std::string(error.what());
@@ -254,6 +279,14 @@ void QemuHypervisor::launch(CommandLine line, const Deadline& deadline) {
     throw LaunchError(error.code(), "QEMU did not start: " + why + (said.empty() ? "" : "; it said: " + said),
                       "all of its words are in " + qemu_log_ + " below the host's state directory");
   }
+}
+
+void QemuHypervisor::run_qemu(const CommandLine& line, const std::vector<int>& inherited) {
+  const auto announce = [&](pid_t pid) {
+    qmp::write_left_qemu(pid_file_, qmp::describe_process(pid, line.identity, purpose()));
+  };
+  process_ = settings_.outlive ? std::make_unique<QemuProcess>(line.arguments(), inherited, qemu_log_, announce)
+                               : std::make_unique<QemuProcess>(line.arguments(), inherited, qemu_log_);
 }
 
 std::string QemuHypervisor::log_tail() const {
@@ -281,10 +314,15 @@ bool QemuHypervisor::running() noexcept {
   return false;
 }
 
-void QemuHypervisor::collect_events(bool asked_for) {
-  if (!qmp_) return;
-  while (const auto event = qmp_->take_event())
+/// Whether the last of them that tell of it says that the machine runs.
+bool QemuHypervisor::collect_events(bool asked_for) {
+  bool resumed = false;
+  while (const auto event = qmp_ ? qmp_->take_event() : std::nullopt) {
+    const std::string name = qmp::text_at(*event, "event");
+    if (name == "RESUME" || name == "STOP") resumed = name == "RESUME";
     if (const std::string line = events_.take(*event, asked_for); !line.empty()) note(line);
+  }
+  return resumed;
 }
 
 std::optional<HypervisorEvent> QemuHypervisor::take_event() {
@@ -332,14 +370,20 @@ void QemuHypervisor::end_process(const Deadline& deadline) noexcept {
     process_->signal(SIGKILL);
     process_->wait(Deadline::in(kill_grace));
   }
+  ::unlink(pid_file_.c_str());
+  forget_process();
+  for (const Endpoint* endpoint :
+       {&console_, &qmp_socket_, &monitor_socket_, &machine_.serial, &machine_.heart, &machine_.virtio_serial})
+    remove_socket(*endpoint);
+  for (const Endpoint& endpoint : settings_.serials) remove_socket(endpoint);
+  if (settings_.display.kind != Display::Kind::none) ::unlink(command_line().display.socket.c_str());
+}
+
+void QemuHypervisor::forget_process() noexcept {
   qmp_.reset();
   process_.reset();
   node_.clear();
   current_.clear();
-  for (const Endpoint* endpoint : {&console_, &machine_.serial, &machine_.heart, &machine_.virtio_serial})
-    remove_socket(*endpoint);
-  for (const Endpoint& endpoint : settings_.serials) remove_socket(endpoint);
-  if (settings_.display.kind != Display::Kind::none) ::unlink(command_line().display.socket.c_str());
 }
 
 void QemuHypervisor::note(const std::string& text) const {

@@ -13,14 +13,19 @@
 #include "qemu_events.h"
 #include "qemu_process.h"
 #include "qemu_settings.h"
+#include "qmp/left_qemu.h"
 #include "qmp/qmp.h"
 #include "snapshot_store.h"
 
 namespace pbotvm::qemu {
 
-/// A machine that is a QEMU process of this host. The process ends with the thread that called start(), should the host
-/// end without stop(). Its files are console.sock, console.log, qemu.log and the snapshots in the machine's directory.
-class QemuHypervisor : public Hypervisor, public HypervisorSnapshots, public HypervisorEvents {
+/// A machine that is a QEMU process of this host. Unless it may outlive the host, the process ends with the thread that
+/// called start(), should the host end without stop(). Its files are console.sock, qmp.sock, console.log, qemu.log and
+/// the snapshots in the machine's directory.
+class QemuHypervisor : public Hypervisor,
+                       public HypervisorSnapshots,
+                       public HypervisorEvents,
+                       public HypervisorHandover {
  public:
   /// `settings`, `image` and `taps`, one for each card on a bridge, come from the start-up; everything from start() on
   /// may run as another user.
@@ -44,25 +49,39 @@ class QemuHypervisor : public Hypervisor, public HypervisorSnapshots, public Hyp
   /// Those of this life of the machine: start() forgets what was not taken of an earlier one.
   std::optional<HypervisorEvent> take_event() override;
 
+  bool leave() noexcept override;
+
  private:
   struct Inherited;
 
   // Starting and stopping: qemu_hypervisor.cpp
   CommandLine command_line() const;
-  void prepare_files();
+  void make_directory();
+  void empty_logs();
   bool vsock_can_be_had() const;
   void doubt_snapshot_that_does_not_last();
   bool restore(const Deadline& deadline);
   void load_at_start(const Deadline& deadline);
   void launch(CommandLine line, const Deadline& deadline);
+  void run_qemu(const CommandLine& line, const std::vector<int>& inherited);
   void add_lines(CommandLine& line, Inherited& inherited) const;
   std::string log_tail() const;
   qmp::QmpClient& monitor(const char* what);
-  void collect_events(bool asked_for = false);
+  bool collect_events(bool asked_for = false);
   void bound_console_log() noexcept;
   void end_process(const Deadline& deadline) noexcept;
   void note(const std::string& text) const;
   void warn(const std::string& text) const;
+
+  // Outliving the host: qemu_handover.cpp
+  std::string purpose() const;
+  bool take_over(const Deadline& deadline);
+  std::string reason_to_end(const qmp::LeftQemu& left) const;
+  void adopt(const qmp::LeftQemu& left, const Deadline& deadline);
+  void check_monitor(const qmp::LeftQemu& left, const Deadline& deadline);
+  void clear_left_jobs(const Deadline& deadline);
+  void remove_left_nodes(const Deadline& deadline);
+  void forget_process() noexcept;
 
   // Saving and putting back: qemu_snapshots.cpp
   std::string stamp(const std::string& tag) const;
@@ -71,7 +90,7 @@ class QemuHypervisor : public Hypervisor, public HypervisorSnapshots, public Hyp
   [[noreturn]] void refuse_unknown(const std::string& name);
   std::string save(SnapshotStore& store, const std::string& tag, const Deadline& deadline);
   void load(const std::string& tag, const std::string& node, const Deadline& deadline);
-  void run_job(const std::string& command, const nlohmann::json& arguments, const Deadline& deadline);
+  bool run_job(const std::string& command, const nlohmann::json& arguments, const Deadline& deadline);
   nlohmann::json snapshot_arguments(const std::string& tag, const std::string& node) const;
   void forget_in_disks(const std::string& tag, const Deadline& deadline);
   std::string make_snapshot_node(const std::string& file, const Deadline& deadline);
@@ -84,6 +103,9 @@ class QemuHypervisor : public Hypervisor, public HypervisorSnapshots, public Hyp
   const GuestImage image_;
   const std::vector<UniqueFd> taps_;
   const Endpoint console_;
+  const Endpoint qmp_socket_;
+  const Endpoint monitor_socket_;  // of a QEMU that may outlive the host
+  const std::string pid_file_;
   const std::string console_log_;
   const std::string qemu_log_;
   const std::string display_socket_;

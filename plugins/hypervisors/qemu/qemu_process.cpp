@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstring>
 #include <sstream>
+#include <utility>
 
 namespace pbotvm::qemu {
 namespace {
@@ -31,6 +32,7 @@ struct Child {
   int* inherited;  // room for one more than `count`: the pipe that reports a failure
   int count;
   int log;
+  int permission;  // to run the program comes as a byte from this pipe; -1: none is needed, and it ends with the host
   pid_t parent;
 };
 
@@ -57,12 +59,23 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+/// A host that ends meanwhile takes the child along.
+void await_permission(int pipe) {
+  char byte;
+  ssize_t got;
+  while ((got = ::read(pipe, &byte, 1)) < 0 && errno == EINTR) {
+  }
+  if (got != 1) ::_exit(1);
+  ::prctl(PR_SET_PDEATHSIG, 0);
+}
+
 [[noreturn]] void run_child(const Child& child) {
   int report = child.inherited[child.count];
   ::setsid();
   ::umask(child_umask);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != child.parent) ::_exit(1);  // the host ended before it could be watched
+  if (child.permission >= 0) await_permission(child.permission);
   reset_signals();
   if (place_descriptors(child)) {
     report = first_inherited + child.count;
@@ -79,10 +92,30 @@ int open_pidfd(pid_t pid) {
   return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
 }
 
+std::pair<UniqueFd, UniqueFd> make_pipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw Error(ErrorCode::internal, errno_text("make a pipe", errno));
+  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
 UniqueFd open_log(const std::string& path) {
   UniqueFd log(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640));
   if (!log) throw Error(ErrorCode::unavailable, errno_text("open " + path, errno));
   return log;
+}
+
+void permit(const std::function<void(pid_t)>& announce, pid_t pid, const UniqueFd& pipe) {
+  announce(pid);
+  if (::write(pipe.get(), "", 1) != 1) throw Error(ErrorCode::internal, errno_text("write to a pipe", errno));
+}
+
+/// What went wrong, 0 when the program runs: the pipe then ends without a word.
+int await_exec(const UniqueFd& report) {
+  int error = 0;
+  ssize_t got;
+  while ((got = ::read(report.get(), &error, sizeof error)) < 0 && errno == EINTR) {
+  }
+  return got > 0 ? error : 0;
 }
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
@@ -99,11 +132,20 @@ QemuProcess::QemuProcess(const std::vector<std::string>& argv, const std::vector
     : QemuProcess(argv, inherited, open_log(log).get()) {}
 
 QemuProcess::QemuProcess(const std::vector<std::string>& argv, const std::vector<int>& inherited, int log) {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw Error(ErrorCode::internal, errno_text("make a pipe", errno));
-  const UniqueFd report_reader(ends[0]);
-  UniqueFd report_writer(ends[1]);
+  run(argv, inherited, log, nullptr);
+}
 
+QemuProcess::QemuProcess(const std::vector<std::string>& argv, const std::vector<int>& inherited,
+                         const std::string& log, const std::function<void(pid_t)>& announce) {
+  run(argv, inherited, open_log(log).get(), announce);
+}
+
+QemuProcess::QemuProcess(pid_t pid, UniqueFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)), child_(false) {}
+
+void QemuProcess::run(const std::vector<std::string>& argv, const std::vector<int>& inherited, int log,
+                      const std::function<void(pid_t)>& announce) {
+  auto [report_reader, report_writer] = make_pipe();
+  auto [permission_reader, permission_writer] = make_pipe();
   std::vector<std::string> arguments = argv;
   std::vector<std::string> environment = {"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", "HOME=/"};
   const std::vector<char*> argument_pointers = pointers(arguments);
@@ -115,36 +157,37 @@ QemuProcess::QemuProcess(const std::vector<std::string>& argv, const std::vector
                     kept.data(),
                     static_cast<int>(inherited.size()),
                     log,
+                    announce ? permission_reader.get() : -1,
                     ::getpid()};
   pid_ = ::fork();
   if (pid_ == 0) run_child(child);
   if (pid_ < 0) throw Error(ErrorCode::unavailable, errno_text("fork for " + argv[0], errno));
   report_writer.reset();
-  pidfd_.reset(open_pidfd(pid_));
-  const int pidfd_error = errno;
-
-  int error = 0;  // the pipe ends without a word when the exec succeeded
-  ssize_t got;
-  while ((got = ::read(report_reader.get(), &error, sizeof error)) < 0 && errno == EINTR) {
+  try {
+    pidfd_.reset(open_pidfd(pid_));
+    if (!pidfd_) throw Error(ErrorCode::unavailable, errno_text("pidfd_open", errno));
+    if (announce) permit(announce, pid_, permission_writer);
+    const int error = await_exec(report_reader);
+    if (error != 0) throw Error(ErrorCode::unavailable, errno_text("run " + argv[0], error));
+  } catch (...) {
+    ::kill(pid_, SIGKILL);
+    reap();
+    throw;
   }
-  if (got <= 0 && pidfd_) return;
-  ::kill(pid_, SIGKILL);
-  reap();
-  throw Error(ErrorCode::unavailable,
-              got > 0 ? errno_text("run " + argv[0], error) : errno_text("pidfd_open", pidfd_error));
 }
 
 QemuProcess::~QemuProcess() {
-  if (!alive()) return;
+  if (let_go_ || !alive()) return;
   signal(SIGKILL);
   wait(Deadline::in(kill_grace));
 }
 
 bool QemuProcess::alive() noexcept {
-  if (reaped_) return false;
+  if (ended_) return false;
   pollfd ended{pidfd_.get(), POLLIN, 0};
   if (::poll(&ended, 1, 0) != 1) return true;
-  reap();
+  if (child_) reap();
+  ended_ = true;
   return false;
 }
 
@@ -157,7 +200,7 @@ bool QemuProcess::wait(const Deadline& deadline) noexcept {
 }
 
 void QemuProcess::signal(int number) noexcept {
-  if (!reaped_) ::kill(pid_, number);  // not reaped, so the number is still this process'
+  if (!ended_) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0);
 }
 
 void QemuProcess::reap() noexcept {
@@ -166,14 +209,14 @@ void QemuProcess::reap() noexcept {
   }
   code_ = information.si_code;
   status_ = information.si_status;
-  reaped_ = true;
 }
 
 bool QemuProcess::succeeded() const {
-  return code_ == CLD_EXITED && status_ == 0;
+  return child_ && code_ == CLD_EXITED && status_ == 0;
 }
 
 std::string QemuProcess::ending() const {
+  if (!child_) return "a status that only the host that started it was told";
   if (code_ == CLD_EXITED) return "exit status " + std::to_string(status_);
   return "signal " + std::to_string(status_) + " (" + ::strsignal(status_) + ")";
 }

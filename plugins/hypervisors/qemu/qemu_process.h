@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,8 @@ namespace pbotvm::qemu {
 
 inline constexpr int first_inherited = 3;  ///< the number of the first inherited descriptor in the child
 
-/// A child process. It does not outlive the thread that started it, nor this object: both ends kill it.
+/// A process: a child, or one that an earlier host left. It does not outlive this object, whose end kills it unless it
+/// was let go of; nor, where nothing else is said, the thread that started it.
 class QemuProcess {
  public:
   /// Runs argv[0] (a path) with a small environment of its own, standard input empty, standard output and error
@@ -23,6 +25,13 @@ class QemuProcess {
   QemuProcess(const std::vector<std::string>& argv, const std::vector<int>& inherited, const std::string& log);
   /// The same with an open file in the place of the log's path: a borrow that need not last.
   QemuProcess(const std::vector<std::string>& argv, const std::vector<int>& inherited, int log);
+  /// The same for one that may outlive the thread that starts it. It is told of by `announce` before it runs its
+  /// program, and runs it only when that comes back: a host that is killed in between leaves nothing behind that nobody
+  /// knows of.
+  QemuProcess(const std::vector<std::string>& argv, const std::vector<int>& inherited, const std::string& log,
+              const std::function<void(pid_t)>& announce);
+  /// One that is no child of this process: how it ends cannot be known.
+  QemuProcess(pid_t pid, UniqueFd pidfd);
   ~QemuProcess();
   QemuProcess(const QemuProcess&) = delete;
   QemuProcess& operator=(const QemuProcess&) = delete;
@@ -46,14 +55,21 @@ class QemuProcess {
   /// "exit status 1", "signal 9 (Killed)"; valid once it has ended.
   std::string ending() const;
 
+  /// It runs on when this object is gone.
+  void let_go() noexcept { let_go_ = true; }
+
  private:
+  void run(const std::vector<std::string>& argv, const std::vector<int>& inherited, int log,
+           const std::function<void(pid_t)>& announce);
   void reap() noexcept;
 
   pid_t pid_ = -1;
   UniqueFd pidfd_;
-  bool reaped_ = false;
-  int code_ = 0;    // of siginfo_t
-  int status_ = 0;  // of siginfo_t
+  bool child_ = true;
+  bool let_go_ = false;
+  bool ended_ = false;  // and was waited for, if a child
+  int code_ = 0;        // of siginfo_t
+  int status_ = 0;      // of siginfo_t
 };
 
 /// The last `count` lines of a text file, joined by " | "; empty when there is nothing to read. Reads a few KiB at

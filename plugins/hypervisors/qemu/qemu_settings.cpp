@@ -91,11 +91,24 @@ bool kvm_works() {
   return static_cast<bool>(UniqueFd(::open(kvm_device, O_RDWR | O_CLOEXEC)));
 }
 
+// Whether it is the first disk that the machine is booted from.
+bool read_boot(const Settings& settings, const QemuSettings& made) {
+  const std::string boot = settings.text("boot", "image");
+  if (boot == "image") return false;
+  const Settings place = *settings.find("boot");
+  if (boot != "disk") place.fail("boot is '" + boot + "', accepted are image and disk");
+  if (made.disks.empty()) place.fail("boot is 'disk', but there are no disks; the first of them is booted from");
+  if (const auto append = settings.find("append"))
+    append->fail(
+        "append is for the kernel of a guest image; with boot: disk it is the disk's boot loader that has one");
+  return true;
+}
+
 }  // namespace
 
 QemuSettings read_settings(const Settings& settings, const std::string& path) {
-  settings.accept_only({"plugin", "memory", "cpus", "accel", "cpu", "binary", "machine", "disks", "nics", "serials",
-                        "display", "rng", "balloon", "extra", "append"});
+  settings.accept_only({"plugin", "memory", "cpus", "accel", "cpu", "binary", "machine", "boot", "disks", "nics",
+                        "serials", "display", "rng", "balloon", "outlive", "extra", "append"});
   QemuSettings made;
   made.memory_mib = read_memory(settings);
   made.accel = read_accel(settings);
@@ -107,11 +120,13 @@ QemuSettings read_settings(const Settings& settings, const std::string& path) {
   made.binary = read_binary(settings, path);
   made.machine = read_machine(settings);
   made.disks = read_disks(settings);
+  made.boot_disk = read_boot(settings, made);
   made.nics = read_nics(settings);
   made.serials = read_serials(settings);
   made.display = read_display(settings);
   made.rng = settings.boolean("rng", true);
   made.balloon = settings.boolean("balloon", false);
+  made.outlive = settings.boolean("outlive", false);
   made.extra = read_extra(settings);
   if (const auto node = settings.find("append")) made.append = read_words(*node, "append", true);
   return made;

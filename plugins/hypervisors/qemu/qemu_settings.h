@@ -23,12 +23,14 @@ struct QemuSettings {
   std::string cpu;               ///< empty: what suits the acceleration
   std::filesystem::path binary;  ///< absolute
   std::string machine = default_machine;
+  bool boot_disk = false;  ///< from the first of its disks, instead of from a guest image
   std::vector<Disk> disks;
   std::vector<Nic> nics;
   std::vector<Endpoint> serials;  ///< beside those of the host
   Display display;
   bool rng = true;
   bool balloon = false;
+  bool outlive = false;            ///< QEMU goes on when the host ends, and the next host takes it over
   std::vector<std::string> extra;  ///< arguments of the operator
   std::string append;              ///< kernel arguments of the operator
 };

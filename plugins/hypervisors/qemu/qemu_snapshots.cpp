@@ -208,16 +208,16 @@ std::string QemuHypervisor::save(SnapshotStore& store, const std::string& tag, c
 }
 
 void QemuHypervisor::load(const std::string& tag, const std::string& node, const Deadline& deadline) {
-  run_job("snapshot-load", snapshot_arguments(tag, node), deadline);
+  const bool resumed = run_job("snapshot-load", snapshot_arguments(tag, node), deadline);
   // A machine that was stopped stays so.
-  if (qmp::text_at(qmp_->execute("query-status", json::object(), deadline), "status") != "running")
+  if (!resumed && qmp::text_at(qmp_->execute("query-status", json::object(), deadline), "status") != "running")
     qmp_->execute("cont", json::object(), deadline);
   collect_events(true);
   current_ = tag;
 }
 
-/// A job that stops the machine for a moment.
-void QemuHypervisor::run_job(const std::string& command, const json& arguments, const Deadline& deadline) {
+/// A job that stops the machine for a moment. Whether the machine was seen to go on.
+bool QemuHypervisor::run_job(const std::string& command, const json& arguments, const Deadline& deadline) {
   collect_events();  // what came before was not its doing
   try {
     qmp_->run_job(command, arguments, deadline);
@@ -225,7 +225,7 @@ void QemuHypervisor::run_job(const std::string& command, const json& arguments, 
     collect_events(true);
     throw;
   }
-  collect_events(true);
+  return collect_events(true);
 }
 
 json QemuHypervisor::snapshot_arguments(const std::string& tag, const std::string& node) const {

@@ -5,6 +5,7 @@
 #include "../serial/endpoint_transport.h"
 #include "heartbeat_reader.h"
 #include "pbotvm/plugin.h"
+#include "pbotvm/settings_check.h"
 
 namespace pbotvm::transports {
 namespace {
@@ -30,8 +31,12 @@ HeartbeatMode read_mode(const Settings& settings) {
   node->fail("mode is '" + text + "', accepted are beat (the guest writes on its own) and poll (it only answers)");
 }
 
-class HeartbeatFactory : public TransportFactory {
+class HeartbeatFactory : public TransportFactory, public SettingsCheck {
  public:
+  std::vector<std::string> check(const MachineSettings& machine, const Settings& settings) override {
+    create(machine, settings);  // opens nothing before connect()
+    return {};
+  }
   std::unique_ptr<Transport> create(const MachineSettings& machine, const Settings& settings) override {
     settings.accept_only({"plugin", "mode"});
     return std::make_unique<HeartbeatTransport>(demand_endpoint(machine.heart, machine, settings, "heartbeat", "heart"),

@@ -4,12 +4,17 @@
 
 #include "endpoint_transport.h"
 #include "pbotvm/plugin.h"
+#include "pbotvm/settings_check.h"
 
 namespace pbotvm::transports {
 namespace {
 
-class SerialFactory : public TransportFactory {
+class SerialFactory : public TransportFactory, public SettingsCheck {
  public:
+  std::vector<std::string> check(const MachineSettings& machine, const Settings& settings) override {
+    create(machine, settings);  // opens nothing before connect()
+    return {};
+  }
   std::unique_ptr<Transport> create(const MachineSettings& machine, const Settings& settings) override {
     settings.accept_only({"plugin"});
     return std::make_unique<EndpointTransport>(demand_endpoint(machine.serial, machine, settings, "serial", "serial"));

@@ -3,13 +3,18 @@
 // Transport `vsock`: VM sockets, to machines.NAME.cid and .vport. It has no settings of its own.
 
 #include "pbotvm/plugin.h"
+#include "pbotvm/settings_check.h"
 #include "vsock_transport.h"
 
 namespace pbotvm::transports {
 namespace {
 
-class VsockFactory : public TransportFactory {
+class VsockFactory : public TransportFactory, public SettingsCheck {
  public:
+  std::vector<std::string> check(const MachineSettings& machine, const Settings& settings) override {
+    create(machine, settings);  // opens nothing before connect()
+    return {};
+  }
   std::unique_ptr<Transport> create(const MachineSettings& machine, const Settings& settings) override {
     settings.accept_only({"plugin"});
     if (machine.cid == 0)

@@ -50,6 +50,15 @@ TEST_F(WatchedDomain, ReportsAPanicAndTheEndThatFollows) {
   EXPECT_EQ((std::vector<Kind>{Kind::panicked, Kind::ended}), kinds());
 }
 
+TEST_F(WatchedDomain, AsksForNothingMoreWhenItWasPutBackAfterAPanic) {
+  watch.lifecycle(VIR_DOMAIN_EVENT_CRASHED, VIR_DOMAIN_EVENT_CRASHED_PANICKED);
+  watch.begin_anew();
+  const auto event = watch.take();
+  ASSERT_TRUE(event);
+  EXPECT_EQ(Kind::resumed, event->kind);
+  EXPECT_THAT(event->text, ::testing::AllOf(HasSubstr("panicked"), HasSubstr("before it was put back")));
+}
+
 TEST_F(WatchedDomain, DoesNotReportTheEndThatWasAskedFor) {
   const DomainWatch::Asking asking(watch, DomainWatch::Asked::end);
   watch.lifecycle(VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED);

@@ -32,7 +32,30 @@ TEST(LibvirtError, TellsAMissingDaemonFromAMissingPermission) {
 TEST(LibvirtError, DoesNotTakeAMissingDeviceForAMissingDaemon) {
   EXPECT_THAT(remedy_for(VIR_ERR_SYSTEM_ERROR, ENOENT, "unable to open vhost-vsock device", subject, ""),
               HasSubstr("modprobe vhost_vsock"));
-  EXPECT_EQ("", remedy_for(VIR_ERR_SYSTEM_ERROR, ENOENT, "Cannot access storage file '/x': No such file", subject, ""));
+  EXPECT_THAT(remedy_for(VIR_ERR_CONFIG_UNSUPPORTED, 0, "unable to open vhost-vsock device", subject, ""),
+              HasSubstr("modprobe vhost_vsock"));
+  EXPECT_THAT(remedy_for(VIR_ERR_SYSTEM_ERROR, ENOENT, "Cannot access storage file '/x': No such file", subject, ""),
+              HasSubstr("virsh edit pbot-vm"));
+  EXPECT_THAT(
+      remedy_for(VIR_ERR_SYSTEM_ERROR, ENOENT, "Unable to bind to UNIX socket path '/x/y': No such file", subject, ""),
+      HasSubstr("directory of that socket"));
+}
+
+TEST(LibvirtError, SendsOneWhoCannotReachAnotherSystemThere) {
+  const Subject far{"qemu+ssh://me@there/system", "pbot-vm", "1"};
+  EXPECT_THAT(remedy_for(VIR_ERR_SYSTEM_ERROR, ECONNRESET, "Cannot recv data: Host key verification failed.", far, ""),
+              HasSubstr("virsh -c 'qemu+ssh://me@there/system' uri"));
+}
+
+TEST(LibvirtError, SaysHowToFindWhoHasAPort) {
+  EXPECT_THAT(
+      remedy_for(VIR_ERR_INTERNAL_ERROR, 0, "Failed to find an available port: Address already in use", subject, ""),
+      HasSubstr("ss -ltnp"));
+}
+
+TEST(LibvirtError, SaysWhatASessionNeeds) {
+  EXPECT_THAT(remedy_for(VIR_ERR_SYSTEM_ERROR, EACCES, "Cannot create user runtime directory '/x'", subject, ""),
+              HasSubstr("XDG_RUNTIME_DIR"));
 }
 
 TEST(LibvirtError, SaysThatThereIsNoDomainAtAll) {
@@ -46,6 +69,13 @@ TEST(LibvirtError, SaysHowToMakeAMissingSnapshot) {
 
 TEST(LibvirtError, NamesTheUriThatCannotBeUsed) {
   EXPECT_THAT(remedy_for(VIR_ERR_NO_CONNECT, 0, "", {"quemu:///x", "", ""}, ""), HasSubstr("'quemu:///x'"));
+}
+
+TEST(LibvirtError, TellsADaemonOfThisSystemThatHangsFromOneFarAway) {
+  EXPECT_THAT(hung_remedy("qemu:///system"), HasSubstr("systemctl restart libvirtd"));
+  EXPECT_THAT(hung_remedy("qemu+unix:///system?socket=/x"), HasSubstr("systemctl restart libvirtd"));
+  EXPECT_THAT(hung_remedy("qemu+ssh://me@there/system"), HasSubstr("virsh -c 'qemu+ssh://me@there/system' uri"));
+  EXPECT_THAT(hung_remedy("qemu://there/system"), HasSubstr("whether that system can be reached"));
 }
 
 TEST(LibvirtError, CountsABusyDomainAsATimeOut) {

@@ -50,6 +50,7 @@ TEST(BridgeHelper, HasItsWordsPassedOnWithWhatToDo) {
   EXPECT_THAT(says("failed to parse default acl file"), HasSubstr("'allow br-none' to /etc/qemu/bridge.conf"));
   EXPECT_THAT(says("failed to get mtu of bridge: No such device"), HasSubstr("ip link add br-none type bridge"));
   EXPECT_THAT(says("could not open /dev/net/tun: No such file"), HasSubstr("kernel module tun"));
+  EXPECT_THAT(says("failed to open /dev/net/tun: Permission denied"), HasSubstr("chmod 0666 /dev/net/tun"));
 }
 
 TEST(BridgeHelper, ThatSendsNothingIsAFailure) {

@@ -25,6 +25,7 @@ CommandLine example() {
   line.rootfs = 5;
   line.kernel_arguments = "console=ttyS0 quiet";
   line.monitor = 6;
+  line.qmp = {.listener = 11};
   line.console = {.listener = 7};
   line.console_log = "machines/pbot-vm/console.log";
   line.data = InheritedLine{.listener = 8, .tcp = true};
@@ -57,6 +58,10 @@ TEST(QemuCommandLine, IsExactlyThisForAnOrdinaryMachine) {
       "socket,id=monitor,fd=6",
       "-mon",
       "chardev=monitor,mode=control",
+      "-chardev",
+      "socket,id=qmp,fd=11,server=on,wait=off",
+      "-mon",
+      "chardev=qmp,mode=control",
       "-chardev",
       "socket,id=console,fd=7,server=on,wait=off,logfile=machines/pbot-vm/console.log,logappend=on",
       "-chardev",
@@ -174,6 +179,16 @@ TEST(QemuCommandLine, GivesEachDiskAGraphOfItsOwnBehindTheImage) {
   EXPECT_EQ("virtio-blk-pci,id=disk1-device,drive=disk1", devices.at(1));
   EXPECT_EQ("virtio-blk-pci,id=disk2-device,drive=disk2", devices.at(2));
   EXPECT_THAT(line.writable_nodes(), ElementsAreArray({"disk1"}));
+}
+
+TEST(QemuCommandLine, BootsFromTheFirstDiskWhereThereIsNoImage) {
+  CommandLine line = example();
+  line.boot_disk = true;
+  line.disks = {{.file = "/d/system.qcow2"}};
+  const auto arguments = line.arguments();
+  for (const char* option : {"-kernel", "-initrd", "-append", "-add-fd"})
+    EXPECT_TRUE(values(arguments, option).empty()) << option;
+  EXPECT_EQ("virtio-blk-pci,id=disk1-device,drive=disk1", values(arguments, "-device").at(0));
 }
 
 TEST(QemuCommandLine, WaitsForItsSnapshotWhereADiskCanBeWritten) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -104,6 +105,41 @@ TEST_F(Process, DoesNotOutliveTheThreadThatStartedIt) {
   }).join();
   EXPECT_TRUE(process->wait(Deadline::in(10s)));
   EXPECT_THAT(process->ending(), HasSubstr("signal 9"));
+}
+
+TEST_F(Process, ThatMayOutliveItsThreadRunsOnAndIsToldOfBeforeItDoesAnything) {
+  std::unique_ptr<QemuProcess> process;
+  pid_t told = -1;
+  std::thread([&] {
+    process = std::make_unique<QemuProcess>(std::vector<std::string>{"/bin/sh", "-c", "echo begun; exec sleep 1000"},
+                                            std::vector<int>{}, log(), [&](pid_t pid) {
+                                              told = pid;
+                                              ::poll(nullptr, 0, 50);  // time enough to run, were it not waiting
+                                              EXPECT_EQ("", said());
+                                            });
+  }).join();
+  EXPECT_EQ(process->pid(), told);
+  EXPECT_FALSE(process->wait(Deadline::in(100ms)));
+  process->let_go();
+  process.reset();
+  UniqueFd watch(static_cast<int>(::syscall(SYS_pidfd_open, told, 0)));
+  pollfd ended{watch.get(), POLLIN, 0};
+  EXPECT_EQ(0, ::poll(&ended, 1, 0));
+
+  QemuProcess found(told, std::move(watch));  // as a later host has it
+  EXPECT_TRUE(found.alive());
+  found.signal(SIGTERM);
+  EXPECT_TRUE(found.wait(Deadline::in(10s)));
+  EXPECT_FALSE(found.alive());
+  EXPECT_FALSE(found.succeeded());
+  EXPECT_EQ(told, ::waitpid(told, nullptr, 0));
+}
+
+TEST_F(Process, ThatNobodyCouldBeToldOfDoesNotRun) {
+  const auto refuse = [](pid_t) { throw Error(ErrorCode::unavailable, "the disk is full"); };
+  EXPECT_THROW(QemuProcess({"/bin/sh", "-c", "echo begun"}, {}, log(), refuse), Error);
+  EXPECT_EQ(-1, ::waitpid(-1, nullptr, WNOHANG));
+  EXPECT_EQ("", said());
 }
 
 TEST(LastLines, AreTheLastOnesOfALongFile) {

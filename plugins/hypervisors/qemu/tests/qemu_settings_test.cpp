@@ -42,6 +42,8 @@ TEST(QemuSettings, HaveDefaults) {
   EXPECT_EQ("", settings.cpu);
   EXPECT_EQ("/bin/sh", settings.binary);
   EXPECT_TRUE(settings.extra.empty());
+  EXPECT_FALSE(settings.outlive);
+  EXPECT_TRUE(read("{outlive: true, binary: sh}").outlive);
 }
 
 TEST(QemuSettings, AreReadFromTheMap) {
@@ -64,6 +66,8 @@ TEST(QemuSettings, ComplainAtTheirPlace) {
   EXPECT_THAT(complaint("{accel: hvf}"), StartsWith("p.yaml:1:9: error: accel is 'hvf'"));
   EXPECT_THAT(complaint("{cpu: \"\"}"), HasSubstr("cpu is empty"));
   EXPECT_THAT(complaint("{binary: sh, extra: -s}"), HasSubstr("extra is no list"));
+  EXPECT_THAT(complaint("{binary: sh, boot: floppy}"), StartsWith("p.yaml:1:20: error: boot is 'floppy'"));
+  EXPECT_THAT(complaint("{binary: sh, boot: disk}"), HasSubstr("there are no disks"));
   EXPECT_THAT(complaint("{binary: sh, append: \"a\\nb\"}"), HasSubstr("control character"));
 }
 

@@ -1,0 +1,5 @@
+# find_package(pbotvm): the target pbotvm::pbotvm and the function add_pbotvm_plugin().
+include(CMakeFindDependencyMacro)
+find_dependency(Poco COMPONENTS Foundation)
+include(${CMAKE_CURRENT_LIST_DIR}/pbotvm-targets.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/pbotvm-plugin.cmake)
