@@ -163,6 +163,10 @@ class Delete(Commands):
         self.assertTrue(base.exists())
         self.delete("pbot-vm", "--disks", "--config", path)  # nothing is left, which is what was asked for
 
+    def test_disks_of_another_system_are_not_taken_for_this_ones(self):
+        path = self.config("machines: {pbot-vm: {hypervisor: {plugin: libvirt, uri: 'qemu+ssh://far/system'}}}\n")
+        self.assertIn("another system", self.delete("pbot-vm", "--disks", "--config", path, status=77))
+
     def test_disk_of_another_machine_stays(self):
         disk = pathlib.Path(self.folder, "shared.qcow2")
         disk.write_bytes(bytes(1000))
@@ -170,6 +174,16 @@ class Delete(Commands):
         path = self.config(f"default_machine: a\nmachines: {{a: {one}, b: {one}}}\n")
         self.assertIn("is a disk of machine 'b' too", self.delete("a", "--disks", "--config", path, status=77))
         self.assertTrue(disk.exists())
+
+    @unittest.skipIf(shutil.which("qemu-img") is None, "qemu-img is not installed")
+    def test_disk_that_another_machines_disk_lies_on_stays(self):
+        base, overlay = (pathlib.Path(self.folder, name) for name in ("lower.qcow2", "upper.qcow2"))
+        self.pbotvm("image", "create", str(base), "1M")
+        self.pbotvm("image", "overlay", str(base), str(overlay))
+        one, two = (f"{{serial: 0, heart: 0, cid: 0, hypervisor: {{plugin: qemu, disks: [{{file: '{disk}'}}]}}}}" for disk in (base, overlay))
+        path = self.config(f"default_machine: a\nmachines: {{a: {one}, b: {two}}}\n")
+        self.assertIn(f"{base} is a disk of machine 'b' too", self.delete("a", "--disks", "--config", path, status=77))
+        self.assertTrue(base.exists())
 
     @unittest.skipIf(shutil.which("qemu-system-x86_64") is None, "QEMU is not installed")
     def test_what_a_qemu_has_open_stays(self):

@@ -62,6 +62,12 @@ class Disk(Folder):
         self.addCleanup(lambda: (process.kill(), process.communicate()))
         return process
 
+    def await_progress(self, process):
+        for line in iter(process.stderr.readline, ""):
+            if " %" in line:
+                return
+        self.fail("pbotvm ended before it showed any progress")
+
     def pbotvm(self, *words):
         process = self.begin(*words)
         out, errors = process.communicate(timeout=240)
@@ -154,8 +160,7 @@ class LayersOfARunningMachine(Disk):
         for words in (["commit", middle], ["stream", top]):
             qemu = self.qemu_pid()
             process = self.begin("image", *words, "--rate", "4M")
-            while " %" not in process.stderr.readline():
-                pass
+            self.await_progress(process)
             os.kill(qemu, 9)
             _, errors = process.communicate(timeout=240)
             self.assertEqual(process.returncode, 69, errors)
@@ -167,8 +172,7 @@ class LayersOfARunningMachine(Disk):
         # Nor does pbotvm killed in the middle: what is to be reverted then is booted.
         qemu = self.qemu_pid()
         process = self.begin("image", "stream", top, "--rate", "4M")
-        while " %" not in process.stderr.readline():
-            pass
+        self.await_progress(process)
         process.kill()
         process.wait(60)
         self.assertEqual(self.snapshots(), [])

@@ -300,10 +300,11 @@ class BridgedNetwork(Networked):
     def test_5_neither_host_nor_qemu_keeps_a_right_over_the_network(self):
         qemu = int(re.search(r"pid (\d+)", self.host.machine()["hypervisor"]).group(1))
         for pid in (self.host.process.pid, qemu):
-            status = pathlib.Path(f"/proc/{pid}/status").read_text()
-            self.assertNotRegex(status, r"(?m)^Uid:\s.*\b0\b")
-            for kind in ("Inh", "Prm", "Eff", "Amb"):
-                self.assertRegex(status, rf"(?m)^Cap{kind}:\s+0+$")
+            for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
+                status = (thread / "status").read_text()
+                self.assertNotRegex(status, r"(?m)^Uid:\s.*\b0\b")
+                for kind in ("Inh", "Prm", "Eff", "Amb"):
+                    self.assertRegex(status, rf"(?m)^Cap{kind}:\s+0+$")
 
     def test_6_the_port_goes_with_the_host(self):
         self.assertEqual(self.host.stop(), 0)

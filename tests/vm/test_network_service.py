@@ -105,8 +105,9 @@ class NetworkOfTheService(Folder):
         self.tell(f"systemctl start {UNIT} || {{ journalctl -q -o cat -u {UNIT} | tail -n 20; false; }}")
         self.assertEqual(self.ports(), "1")
         status = self.tell(f"cat /proc/$(systemctl show -P MainPID {UNIT})/status")
-        for kind in ("Inh", "Prm", "Eff", "Amb"):
-            self.assertRegex(status, rf"(?m)^Cap{kind}:\s+0+$")
+        threads = self.tell(f"cat /proc/$(systemctl show -P MainPID {UNIT})/task/*/status")
+        self.assertRegex(threads, r"(?m)^CapEff:\s+0+$")
+        self.assertNotRegex(threads, r"(?m)^Cap(Inh|Prm|Eff|Amb):\s+0*[1-9a-f]")
         self.assertRegex(status, r"(?m)^NoNewPrivs:\s+1$")
         self.assertNotRegex(status, r"(?m)^Uid:\s.*\b0\b")
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <iostream>
 
+#include "config/error_line.h"
 #include "pbotvm/error.h"
 
 namespace pbotvm::cli {
@@ -16,7 +17,6 @@ namespace pbotvm::cli {
 namespace {
 
 constexpr std::string_view config_option = "--config";
-constexpr std::size_t most_of_a_line = 1000, shown_of_its_end = 300;  // bytes
 
 int exit_status(ErrorCode code) {
   switch (code) {
@@ -34,12 +34,6 @@ int exit_status(ErrorCode code) {
       break;
   }
   return EX_SOFTWARE;
-}
-
-// That place, or the one right before it where a character of UTF-8 begins.
-std::size_t character_at(std::string_view text, std::size_t place) {
-  while (place > 0 && place < text.size() && (static_cast<unsigned char>(text[place]) & 0xc0) == 0x80) --place;
-  return place;
 }
 
 // Takes --config FILE or --config=FILE out of the words, from `begin` on; only at their front where `front_only`.
@@ -154,19 +148,6 @@ int run_command(std::span<const Command> commands, Words words, std::string_view
     std::cerr << "pbotvm: " << error_line(error.what()) << '\n' << help;
     return EX_USAGE;
   }
-}
-
-std::string error_line(std::string_view text) {
-  std::string line(text);
-  for (char& c : line) {
-    if (c == '\n' || c == '\t') c = ' ';
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  if (line.size() > most_of_a_line) {
-    const auto begin = character_at(line, most_of_a_line - shown_of_its_end);
-    line = line.substr(0, begin) + " ... " + line.substr(character_at(line, line.size() - shown_of_its_end));
-  }
-  return line;
 }
 
 int guarded_main(const std::function<int()>& body) {

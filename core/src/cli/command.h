@@ -72,10 +72,6 @@ const config::MachineConfiguration& machine_of(const config::Configuration& conf
 int run_command(std::span<const Command> commands, Words words, std::string_view help,
                 const std::function<std::optional<int>(const Words& all, const std::string& command)>& fallback);
 
-/// A failure as one line without an end: no control characters, and of a very long one the
-/// beginning and the end, where the remedy is.
-std::string error_line(std::string_view text);
-
 /// Runs `body` and turns what it throws into one line on standard error and an exit status of sysexits.h.
 int guarded_main(const std::function<int()>& body);
 

@@ -19,6 +19,7 @@
 
 #include "cli/command.h"
 #include "cli/table.h"
+#include "config/error_line.h"
 #include "pbotvm/deadline.h"
 #include "pbotvm/error.h"
 #include "pbotvm/unique_fd.h"

@@ -54,11 +54,10 @@ std::vector<std::unique_ptr<machine::Machine>> found_machine(const plugin::Regis
 }  // namespace
 
 DirectService::DirectService(const config::Configuration& configuration, const config::MachineConfiguration& machine)
-    : plugins_(configuration.plugins),
+    : plugins_((show_warnings(), configuration.plugins)),  // before there is anything to warn of
       catalogue_(service::make_catalogue(plugins_, configuration)),
       machines_(found_machine(plugins_, machine, catalogue_.tools())),
       service_(configuration, catalogue_, machines_, guard_) {
-  show_warnings();
   machines_.front()->start();
 }
 

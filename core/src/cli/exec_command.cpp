@@ -10,6 +10,7 @@
 #include "cli/control_client.h"
 #include "cli/direct_service.h"
 #include "cli/vm_client.h"
+#include "config/error_line.h"
 #include "pbotvm/error.h"
 #include "service/service.h"
 

@@ -13,6 +13,7 @@
 #include "cli/image_holder.h"
 #include "cli/image_progress.h"
 #include "cli/table.h"
+#include "config/error_line.h"
 #include "image/block_job.h"
 #include "image/image_chain.h"
 #include "image/image_name.h"

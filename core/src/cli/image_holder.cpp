@@ -8,6 +8,7 @@
 
 #include "cli/control_client.h"
 #include "cli/virsh.h"
+#include "config/error_line.h"
 #include "image/image_chain.h"
 #include "image/image_name.h"
 #include "image/layers.h"
@@ -98,7 +99,7 @@ class RetakenSnapshot {
   ~RetakenSnapshot() {
     try {
       take();
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       std::cerr << "pbotvm: and machine '" << machine_.name << "' has no snapshot " << machine_.snapshot
                 << " now, so that it is booted instead of reverted: " << error_line(error.what()) << '\n';
     }
@@ -127,7 +128,8 @@ std::optional<HostMachine> host_machine(const Invocation& invocation, const Imag
   if (!fs::equivalent(use.directory, configuration.state, ignored)) return std::nullopt;
   for (const auto& machine : configuration.machines) {
     const auto& settings = machine.settings;
-    if (machine.hypervisor.plugin == "qemu" && settings.name == use.machine)
+    const auto& called = settings.domain.empty() ? settings.name : settings.domain;  // in the arguments of its QEMU
+    if (machine.hypervisor.plugin == "qemu" && called == use.machine)
       return HostMachine{settings.name, settings.snapshot, configuration.state,
                          configuration.state / settings.directory / socket_name, use.use == Use::write};
   }

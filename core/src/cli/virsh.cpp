@@ -61,6 +61,10 @@ class TemporaryFile {
 
 }  // namespace
 
+bool Virsh::is_local(const std::string& uri) {
+  return uri.starts_with("qemu:///") || uri.starts_with("qemu+unix:");
+}
+
 std::string Virsh::uri_of(const config::MachineConfiguration& machine) {
   return machine.hypervisor.settings.text("uri", "qemu:///system");
 }

@@ -46,6 +46,9 @@ class Virsh {
 
   static std::string uri_of(const config::MachineConfiguration& machine);
 
+  /// Whether the files that a libvirt at that URI names are this system's.
+  static bool is_local(const std::string& uri);
+
  private:
   std::string ask(const std::vector<std::string>& words) const;
   [[noreturn]] void fail(const std::string& command, const std::string& text) const;

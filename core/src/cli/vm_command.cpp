@@ -45,7 +45,8 @@ int list(const config::Configuration& configuration) {
   int status = 0;
   for (const auto& machine : configuration.machines) {
     try {
-      std::cout << machine.settings.name << ": " << state_text(configuration, machine) << '\n';
+      const std::string state = state_text(configuration, machine);
+      std::cout << machine.settings.name << ": " << state << '\n';
     } catch (const Error& e) {
       std::cout << machine.settings.name << ": unknown: " << e.what() << '\n';
       status = 1;
@@ -138,7 +139,8 @@ int run_vm(const Invocation& invocation) {
   const auto& machine = machine_of(configuration, options.operand(1));
   if (command == "console") open_console(configuration, machine);
   if (command != "status") return change(configuration, machine, command);
-  std::cout << machine.settings.name << ": " << state_text(configuration, machine) << '\n';
+  const std::string state = state_text(configuration, machine);
+  std::cout << machine.settings.name << ": " << state << '\n';
   return 0;
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "cli/vm_create.h"
 
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,6 +18,7 @@
 #include "cli/vm_create_plan.h"
 #include "image/layers.h"
 #include "pbotvm/error.h"
+#include "pbotvm/unique_fd.h"
 
 namespace pbotvm::cli {
 
@@ -110,6 +113,15 @@ void make_disk(const CreatePlan& plan, Undo& undo) {
   undo.add(plan.disk.string(), [disk = plan.disk] { return fs::remove(disk); });
 }
 
+// To the user, who may own the directory: what is there by now may be his own link to a file of root's.
+bool give_file(const fs::path& file, const passwd& user) {
+  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct ::stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0) return false;
+  if (!S_ISREG(status.st_mode) || status.st_nlink != 1) return errno = EMLINK, false;
+  return ::fchown(fd.get(), user.pw_uid, user.pw_gid) == 0;
+}
+
 // A host that root starts opens its disks as another user.
 void give_disk_to_host(const CreatePlan& plan) {
   if (plan.disk.empty() || ::geteuid() != 0) return;
@@ -117,7 +129,7 @@ void give_disk_to_host(const CreatePlan& plan) {
   if (user == nullptr) {
     std::cerr << "There is no user " << plan.user << " yet, as whom the host will open the disk: chown "
               << plan.disk.string() << " when there is.\n";
-  } else if (::chown(plan.disk.c_str(), user->pw_uid, user->pw_gid) != 0) {
+  } else if (!give_file(plan.disk, *user)) {
     std::cerr << errno_text("chown " + plan.disk.string(), errno) << ": give it to " << plan.user << '\n';
   }
 }

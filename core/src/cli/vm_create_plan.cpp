@@ -90,9 +90,7 @@ std::vector<Device> lines_of(const MachineSettings& machine, const fs::path& sta
 }
 
 void check_uri(const std::string& uri) {
-  const auto scheme = uri.substr(0, uri.find(':'));
-  if (scheme == "qemu" && uri.starts_with("qemu:///")) return;
-  if (scheme == "qemu+unix") return;
+  if (Virsh::is_local(uri)) return;
   throw Error(ErrorCode::refused, "cannot make a machine at " + uri + ": its disk would be on another system",
               "run pbotvm vm create there, or make the domain with virt-install --connect " + uri);
 }

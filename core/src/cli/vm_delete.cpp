@@ -10,6 +10,7 @@
 #include "cli/device.h"
 #include "cli/virsh.h"
 #include "cli/vm_left.h"
+#include "image/image_chain.h"
 #include "image/image_use.h"
 #include "pbotvm/error.h"
 
@@ -73,13 +74,16 @@ void remove_directory(const fs::path& directory) {
   std::cout << "removed " << directory.string() << ", " << count - 1 << " files in it" << std::endl;
 }
 
-// The disks that the settings of the hypervisor qemu name and that it writes.
-std::vector<std::string> configured_disks(const MachineConfiguration& machine) {
+enum class DisksOf { written, all };
+
+// The disks that the settings of the hypervisor qemu name.
+std::vector<std::string> configured_disks(const MachineConfiguration& machine, DisksOf which) {
   std::vector<std::string> files;
   const auto disks = machine.hypervisor.settings.find("disks");
   if (!disks || !disks->is_sequence()) return files;
   for (const auto& disk : disks->items())
-    if (disk.is_mapping() && !disk.boolean("read_only", false)) files.push_back(disk.text("file", ""));
+    if (disk.is_mapping() && (which == DisksOf::all || !disk.boolean("read_only", false)))
+      files.push_back(disk.text("file", ""));
   return files;
 }
 
@@ -87,14 +91,16 @@ std::vector<std::string> configured_disks(const MachineConfiguration& machine) {
 void refuse_shared(const config::Configuration& configuration, const MachineConfiguration& machine,
                    const std::vector<fs::path>& files) {
   for (const auto& other : configuration.machines) {
-    if (other.settings.name == machine.settings.name || other.hypervisor.plugin != "qemu") continue;
-    for (const auto& disk : other.hypervisor.settings.find("disks") ? other.hypervisor.settings.find("disks")->items()
-                                                                    : std::vector<Settings>()) {
-      const std::string file = disk.is_mapping() ? disk.text("file", "") : std::string();
-      std::error_code error;
-      if (std::ranges::any_of(files, [&](const auto& mine) { return fs::equivalent(mine, file, error); }))
-        throw Error(ErrorCode::refused, file + " is a disk of machine '" + other.settings.name + "' too",
+    if (files.empty() || other.settings.name == machine.settings.name || other.hypervisor.plugin != "qemu") continue;
+    for (const auto& disk : files_there(configured_disks(other, DisksOf::all))) {
+      for (const auto& layer : image::read_chain(disk)) {
+        std::error_code error;
+        if (std::ranges::none_of(files, [&](const auto& mine) { return fs::equivalent(mine, layer.file, error); }))
+          continue;
+        throw Error(ErrorCode::refused,
+                    layer.file.string() + " is a disk of machine '" + other.settings.name + "' too, or below one",
                     "delete without --disks");
+      }
     }
   }
 }
@@ -107,6 +113,10 @@ void end_note(const MachineConfiguration& machine) {
 int delete_domain(const config::Configuration& configuration, const MachineConfiguration& machine, bool disks) {
   const Virsh virsh(machine);
   const std::string& domain = machine.settings.domain;
+  if (disks && !Virsh::is_local(Virsh::uri_of(machine)))
+    throw Error(ErrorCode::refused,
+                "the disks of domain '" + domain + "' at " + Virsh::uri_of(machine) + " are on another system",
+                "delete without --disks, and remove them there");
   const std::string state = virsh.state();
   if (state != "shut off" && state != "crashed")
     throw Error(ErrorCode::refused, "domain '" + domain + "' is " + state,
@@ -130,10 +140,10 @@ int delete_qemu_machine(const config::Configuration& configuration, const Machin
                 "machine '" + machine.settings.name + "' runs, QEMU process " + std::to_string(left->pid()),
                 "end it first: pbotvm vm destroy " + machine.settings.name);
   std::vector<fs::path> files;
-  if (disks) files = files_there(configured_disks(machine));
+  if (disks) files = files_there(configured_disks(machine, DisksOf::written));
   refuse_shared(configuration, machine, files);
   for (const auto& file : images_in(directory)) refuse_used(file);
-  for (const auto& file : files_there(configured_disks(machine))) refuse_used(file);
+  for (const auto& file : files_there(configured_disks(machine, DisksOf::written))) refuse_used(file);
   remove_directory(directory);
   for (const auto& file : files) remove_file(file);
   end_note(machine);

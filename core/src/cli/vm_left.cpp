@@ -5,7 +5,6 @@
 
 #include "pbotvm/endpoint.h"
 #include "pbotvm/error.h"
-#include "qmp/left_qemu.h"
 #include "qmp/qmp.h"
 
 namespace pbotvm::cli {
@@ -28,7 +27,7 @@ std::optional<LeftMachine> LeftMachine::find(const config::Configuration& config
   if (!left) return std::nullopt;
   UniqueFd process = qmp::open_left_qemu(*left);
   if (!process) return std::nullopt;
-  return LeftMachine(directory, left->pid, std::move(process));
+  return LeftMachine(directory, *left, std::move(process));
 }
 
 void LeftMachine::ask_to_stop() const {
@@ -36,6 +35,9 @@ void LeftMachine::ask_to_stop() const {
   std::filesystem::current_path(directory_);
   const auto deadline = Deadline::in(qemu_patience);
   qmp::QmpClient client(connect_endpoint(Endpoint::unix_socket(operators_socket), deadline), process_.get(), deadline);
+  if (!qmp::has_identity(client, identity_, deadline))
+    throw Error(ErrorCode::protocol, "what answers on " + (directory_ / operators_socket).string() +
+                                         " is not process " + std::to_string(pid_));
   client.execute("system_powerdown", nlohmann::json::object(), deadline);
 }
 

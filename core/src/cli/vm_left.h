@@ -5,9 +5,11 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "config/configuration.h"
 #include "pbotvm/unique_fd.h"
+#include "qmp/left_qemu.h"
 
 namespace pbotvm::cli {
 
@@ -27,11 +29,12 @@ class LeftMachine {
   void end() const;
 
  private:
-  LeftMachine(std::filesystem::path directory, pid_t pid, UniqueFd process)
-      : directory_(std::move(directory)), pid_(pid), process_(std::move(process)) {}
+  LeftMachine(std::filesystem::path directory, const qmp::LeftQemu& left, UniqueFd process)
+      : directory_(std::move(directory)), pid_(left.pid), identity_(left.identity), process_(std::move(process)) {}
 
   std::filesystem::path directory_;
   pid_t pid_;
+  std::string identity_;
   UniqueFd process_;  // a pidfd
 };
 

@@ -9,7 +9,7 @@
 
 namespace pbotvm::host {
 
-/// Finds the mistakes for which a start with this configuration would end with status 78, and throws the first one. It
+/// Finds the mistakes in the settings for which a start would end with status 78, and throws the first one. It
 /// leaves no trace and needs no privileges; a host with the same configuration may be running meanwhile. Returns what
 /// only a start can tell, a line each.
 std::vector<std::string> check_configuration(const config::Configuration& configuration);

@@ -16,6 +16,7 @@
 #include <memory>
 #include <thread>
 
+#include "config/error_line.h"
 #include "config/schema.h"
 #include "host/configuration_check.h"
 #include "host/control_server.h"
@@ -157,7 +158,7 @@ void HostApplication::take_task(const std::string& name, const std::string&) {
 
 int HostApplication::main(const std::vector<std::string>& arguments) {
   if (!arguments.empty()) {
-    std::cerr << "pbotvm-host: unexpected argument '" << arguments.front() << "'; see pbotvm-host --help\n";
+    std::cerr << "pbotvm-host: unexpected argument '" << error_line(arguments.front()) << "'; see pbotvm-host --help\n";
     return EXIT_USAGE;
   }
   if (task_ == Task::help) return print_help(this->options()), EXIT_OK;
@@ -168,7 +169,8 @@ int HostApplication::main(const std::vector<std::string>& arguments) {
     sources_.install_prefix = install_prefix();
     const auto configuration = config::load(sources_);
     if (task_ == Task::check_configuration) {
-      for (const auto& line : check_configuration(configuration)) std::cerr << "not checked: " << line << "\n";
+      for (const auto& line : check_configuration(configuration))
+        std::cerr << "not checked: " << error_line(line) << "\n";
       return std::cout << "the configuration is valid\n", EXIT_OK;
     }
     if (task_ == Task::list_plugins) {
@@ -179,16 +181,18 @@ int HostApplication::main(const std::vector<std::string>& arguments) {
     set_up_log(configuration.log_level);
     return serve(configuration);
   } catch (const ConfigurationError& e) {
-    std::cerr << e.what() << std::endl;
+    std::cerr << error_line(e.what()) << std::endl;
     return EXIT_CONFIG;
   } catch (const Error& e) {
-    std::cerr << "pbotvm-host: error: " << e.what() << std::endl;
+    std::cerr << "pbotvm-host: error: " << error_line(e.what()) << std::endl;
     return e.code() == ErrorCode::configuration ? EXIT_CONFIG : EXIT_UNAVAILABLE;
   }
 }
 
 int HostApplication::serve(const config::Configuration& configuration) {
   const auto user = daemon_user(configuration.user);
+  std::optional<KeptCapabilities> kept;
+  if (!user) kept.emplace();
   std::vector<std::string> directories;
   for (const auto& machine : configuration.machines) directories.push_back(machine.settings.directory);
   const StateDirectory state(configuration.state, directories, user);
@@ -204,7 +208,11 @@ int HostApplication::serve(const config::Configuration& configuration) {
   options.tools = catalogue.tools();
   options.warm_up = service::warm_up_jobs(configuration, catalogue, guard);
   std::vector<std::unique_ptr<machine::Machine>> machines;
-  for (const auto& machine : configuration.machines) machines.push_back(make_machine(plugins, machine, options));
+  const auto make_machines = [&] {
+    for (const auto& machine : configuration.machines) machines.push_back(make_machine(plugins, machine, options));
+  };
+  kept ? kept->use(make_machines) : make_machines();
+  kept.reset();
 
   service::Service service(configuration, catalogue, machines, guard);
   LineServer line_server(configuration.address, configuration.server, service);
@@ -214,7 +222,7 @@ int HostApplication::serve(const config::Configuration& configuration) {
     const ActingAs acting(user);
     control_server.emplace(ControlServer::Context{address, service, machines});
   }
-  user ? become(*user) : give_up_capabilities();
+  if (user) become(*user);
 
   for (auto& machine : machines) machine->start();
   control_server->start();

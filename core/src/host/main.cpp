@@ -5,6 +5,7 @@
 
 #include <iostream>
 
+#include "config/error_line.h"
 #include "host/host_application.h"
 
 namespace {
@@ -35,7 +36,7 @@ int main(int argc, char** argv) {
   try {
     application.init(argc, argv);
   } catch (const Poco::Exception& e) {
-    std::cerr << "pbotvm-host: " << e.displayText() << "; see pbotvm-host --help\n";
+    std::cerr << "pbotvm-host: " << pbotvm::error_line(e.displayText()) << "; see pbotvm-host --help\n";
     return Poco::Util::Application::EXIT_USAGE;
   }
   return application.run();

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "pbotvm/error.h"
 
@@ -32,6 +33,15 @@ std::vector<gid_t> groups_of(const std::string& name, gid_t own) {
   const ::group* kvm = ::getgrnam(virtualisation_group);
   if (kvm != nullptr && std::ranges::find(groups, kvm->gr_gid) == groups.end()) groups.push_back(kvm->gr_gid);
   return groups;
+}
+
+void give_up_capabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  const std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> none{};
+  if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 ||
+      ::syscall(SYS_capset, &header, none.data()) != 0) {
+    throw Error(ErrorCode::internal, errno_text("give up capabilities", errno));
+  }
 }
 
 }  // namespace
@@ -68,13 +78,33 @@ void become(const DaemonUser& user) {
   }
 }
 
-void give_up_capabilities() {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  const std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> none{};
-  if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 ||
-      ::syscall(SYS_capset, &header, none.data()) != 0) {
-    throw Error(ErrorCode::internal, errno_text("give up capabilities", errno));
+KeptCapabilities::KeptCapabilities()
+    : thread_([this] {
+        try {
+          if (const auto work = work_.get_future().get()) work();
+          done_.set_value();
+        } catch (...) {
+          done_.set_exception(std::current_exception());
+        }
+      }) {
+  try {
+    give_up_capabilities();
+  } catch (...) {
+    work_.set_value({});
+    thread_.join();
+    throw;
   }
+}
+
+KeptCapabilities::~KeptCapabilities() {
+  if (!used_) work_.set_value({});
+  thread_.join();
+}
+
+void KeptCapabilities::use(std::function<void()> work) {
+  used_ = true;
+  work_.set_value(std::move(work));
+  done_.get_future().get();
 }
 
 }  // namespace pbotvm::host

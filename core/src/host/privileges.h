@@ -3,8 +3,11 @@
 
 #include <sys/types.h>
 
+#include <functional>
+#include <future>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace pbotvm::host {
@@ -37,9 +40,25 @@ class ActingAs {
 /// Becomes that user for good: groups, gid, uid. One thread, before any other exists. Throws Error.
 void become(const DaemonUser& user);
 
-/// For a host that is not root's: gives up the capabilities that it was started with for good, such as CAP_NET_ADMIN
-/// for the ports of bridges, so that neither it nor QEMU has them while machines run. One thread, before any other
-/// exists. Throws Error. See capabilities(7).
-void give_up_capabilities();
+/// For a host that is not root's: takes the capabilities that it was started with, such as CAP_NET_ADMIN for the ports
+/// of bridges, from the thread that makes this and so from every thread and program that comes later; they are a
+/// thread's own. Another thread keeps them, for what still needs them. Made before other threads exist. Throws Error.
+/// See capabilities(7).
+class KeptCapabilities {
+ public:
+  KeptCapabilities();
+  ~KeptCapabilities();  ///< nobody has them any more
+  KeptCapabilities(const KeptCapabilities&) = delete;
+  KeptCapabilities& operator=(const KeptCapabilities&) = delete;
+
+  /// Runs that on the thread that has them, waits for it, and throws what it threw. Once.
+  void use(std::function<void()> work);
+
+ private:
+  std::promise<std::function<void()>> work_;
+  std::promise<void> done_;
+  bool used_ = false;
+  std::thread thread_;
+};
 
 }  // namespace pbotvm::host

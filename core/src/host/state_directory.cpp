@@ -71,9 +71,9 @@ void StateDirectory::Made::directories(const fs::path& path) {
 
 StateDirectory::StateDirectory(const fs::path& path, const std::vector<std::string>& below,
                                const std::optional<DaemonUser>& owner) {
-  const bool there = fs::exists(path);
-  made_.directories(path);
   std::error_code error;
+  const bool there = fs::exists(path, error);
+  made_.directories(path);
   if (!there) fs::permissions(path, directory_mode, error);
   give_to(owner, path);
   if (::chdir(path.c_str()) != 0) {
@@ -86,7 +86,10 @@ StateDirectory::StateDirectory(const fs::path& path, const std::vector<std::stri
   if (::ftruncate(lock_.get(), 0) != 0 || ::pwrite(lock_.get(), pid.data(), pid.size(), 0) < 0) {
     refuse("write " + (path / pid_file).string(), errno_text("write", errno));
   }
-  for (const auto& directory : below) made_.directories(directory);
+  for (const auto& directory : below) {
+    made_.directories(directory);
+    fs::permissions(directory, directory_mode, error);
+  }
 }
 
 UniqueFd StateDirectory::take_lock(const fs::path& path) {

@@ -54,8 +54,8 @@ class NewFile {
  public:
   explicit NewFile(const fs::path& place) : place_(place) {
     std::string name = place.parent_path() / ".pbotvm-XXXXXX";
-    const UniqueFd fd(::mkostemp(name.data(), O_CLOEXEC));
-    if (!fd)
+    fd_.reset(::mkostemp(name.data(), O_CLOEXEC));
+    if (!fd_)
       throw Error(ErrorCode::unavailable, errno_text("make a file in " + quoted(place.parent_path()), errno),
                   "choose a directory that exists and that you may write");
     name_ = name;
@@ -72,13 +72,13 @@ class NewFile {
   void appear() {
     const mode_t mask = ::umask(0);
     ::umask(mask);
-    ::chmod(name_.c_str(), usual_mode & ~mask);
+    ::fchmod(fd_.get(), usual_mode & ~mask);
     move(RENAME_NOREPLACE);
   }
 
   /// In the place of the file there, which has the same owner and mode as this one then.
   void replace(const struct ::stat& old) {
-    if (::chown(name_.c_str(), old.st_uid, old.st_gid) != 0 || ::chmod(name_.c_str(), old.st_mode & 07777) != 0)
+    if (::fchown(fd_.get(), old.st_uid, old.st_gid) != 0 || ::fchmod(fd_.get(), old.st_mode & 07777) != 0)
       throw Error(ErrorCode::unavailable, errno_text("give a new " + quoted(place_) + " its owner", errno));
     move(0);
   }
@@ -94,6 +94,7 @@ class NewFile {
 
   const fs::path place_;
   std::string name_;
+  UniqueFd fd_;  // by its name the directory's owner could have root give him another file
 };
 
 void must_be_new(const fs::path& file) {

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -40,8 +41,15 @@ std::string content(const UniqueFd& file, std::size_t limit) {
   return text;
 }
 
+/// What could not be looked at for want of descriptors or memory might be there.
+UniqueFd demanded(UniqueFd descriptor, const std::string& what) {
+  if (!descriptor && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+    throw Error(ErrorCode::unavailable, errno_text("look at " + what, errno));
+  return descriptor;
+}
+
 std::string content(const std::string& path, std::size_t limit) {
-  return content(UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)), limit);
+  return content(demanded(UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)), path), limit);
 }
 
 std::string process_file(pid_t pid, const char* name) {
@@ -166,7 +174,7 @@ void write_left_qemu(const std::string& path, const LeftQemu& left) {
 }
 
 std::optional<LeftQemu> read_left_qemu(const std::string& path) {
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  const UniqueFd file = demanded(UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)), path);
   struct stat status {};
   if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
   const std::string text = content(file, max_left_qemu_file + 1);
@@ -178,9 +186,16 @@ std::optional<LeftQemu> read_left_qemu(const std::string& path) {
 
 UniqueFd open_left_qemu(const LeftQemu& left) {
   // First: from here on the number stands for one process only, or for none.
-  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, left.pid, 0)));
+  UniqueFd pidfd = demanded(UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, left.pid, 0))),
+                            "process " + std::to_string(left.pid));
   if (!pidfd || !is_that_process(left) || ended(pidfd, 0)) return {};
   return pidfd;
+}
+
+bool has_identity(QmpClient& monitor, const std::string& identity, const Deadline& deadline) {
+  const nlohmann::json devices = monitor.execute("query-chardev", nlohmann::json::object(), deadline);
+  const std::string own = monitor_id(identity);
+  return std::ranges::any_of(devices, [&](const auto& device) { return text_at(device, "label") == own; });
 }
 
 bool end_process(const UniqueFd& pidfd, std::chrono::milliseconds grace, const Deadline& deadline) noexcept {

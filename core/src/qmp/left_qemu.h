@@ -12,6 +12,7 @@
 
 #include "pbotvm/deadline.h"
 #include "pbotvm/unique_fd.h"
+#include "qmp/qmp.h"
 
 namespace pbotvm::qmp {
 
@@ -42,12 +43,17 @@ LeftQemu describe_process(pid_t pid, std::string identity, std::string purpose);
 /// Throws Error{unavailable}.
 void write_left_qemu(const std::string& path, const LeftQemu& left);
 
-/// Nothing where there is no such file, or one that was not written whole.
+/// Nothing where there is no such file, or one that was not written whole. Throws Error{unavailable} where this process
+/// lacks the means to look.
 std::optional<LeftQemu> read_left_qemu(const std::string& path);
 
 /// A pidfd of that very process: it has its number, its start, its arguments, and belongs to the user that the file
 /// belongs to. Empty when that process is gone. What has the number now is looked at only.
+/// Throws Error{unavailable} where this process lacks the means to look.
 UniqueFd open_left_qemu(const LeftQemu& left);
+
+/// Whether it is a QEMU of that identity that answers: a socket's name might lead to another one. Throws Error.
+bool has_identity(QmpClient& monitor, const std::string& identity, const Deadline& deadline);
 
 /// Ends the process behind a pidfd, at first by SIGTERM, after `grace` by SIGKILL, whatever is left of the deadline for
 /// each. False when it is still there at the deadline, or may not be ended by this user.

@@ -4,6 +4,7 @@
 // was killed. Only what is known to be that very process is touched, and only what is just as it would be started now
 // is kept.
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -66,7 +67,7 @@ bool QemuHypervisor::take_over(const Deadline& deadline) {
     ::unlink(pid_file_.c_str());
     return false;
   }
-  const UniqueFd watch(::dup(pidfd.get()));
+  const UniqueFd watch(::fcntl(pidfd.get(), F_DUPFD_CLOEXEC, 0));
   process_ = std::make_unique<QemuProcess>(left->pid, std::move(pidfd));
   std::string why = reason_to_end(*left);
   try {
@@ -112,9 +113,7 @@ void QemuHypervisor::adopt(const qmp::LeftQemu& left, const Deadline& deadline) 
 
 /// The socket might be another QEMU's.
 void QemuHypervisor::check_monitor(const qmp::LeftQemu& left, const Deadline& deadline) {
-  const json devices = qmp_->execute("query-chardev", json::object(), deadline);
-  const std::string own = qmp::monitor_id(left.identity);
-  if (std::ranges::none_of(devices, [&](const json& device) { return qmp::text_at(device, "label") == own; }))
+  if (!qmp::has_identity(*qmp_, left.identity, deadline))
     throw Error(ErrorCode::protocol, "what answers on " + monitor_socket_.text() + " is another QEMU");
 }
 

@@ -159,7 +159,7 @@ void QemuHypervisor::remove(const std::string& name, const Deadline& deadline) {
   if (!exists(name)) refuse_unknown(name);
   store_of(name).remove();
   if (name == current_) current_.clear();
-  if (running()) {
+  if (running() && qmp_) {
     if (name == machine_.snapshot && !node_.empty()) remove_snapshot_node(std::exchange(node_, {}), deadline);
     forget_in_disks(name, deadline);
   }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "cli/command.h"
+#include "config/error_line.h"
 
 #include <gmock/gmock.h>
 
-namespace pbotvm::cli {
+namespace pbotvm {
 namespace {
 
 using testing::EndsWith;
@@ -35,4 +35,4 @@ TEST(ErrorLine, IsCutBetweenCharacters) {
 }
 
 }  // namespace
-}  // namespace pbotvm::cli
+}  // namespace pbotvm
