@@ -13,13 +13,6 @@ constexpr int data_port = 2, heart_port = 3;    // ttyS2, ttyS3
 constexpr std::uint32_t first_machine_cid = 3;  // vsock(7)
 constexpr std::string_view virtio_port_name = "pbotvm.data";
 
-// A comma ends a value of QEMU's options; two of them are one.
-std::string option_value(std::string_view value) {
-  std::string text;
-  for (const char byte : value) text.append(byte == ',' ? 2 : 1, byte);
-  return text;
-}
-
 Endpoint usable(const MachineSettings& machine, const Endpoint& endpoint, const char* key,
                 const std::filesystem::path& state) {
   if (endpoint.kind == Endpoint::Kind::none)
@@ -54,6 +47,12 @@ std::string chardev(const Device& device) {
 }
 
 }  // namespace
+
+std::string option_value(const std::string& value) {
+  std::string text;
+  for (const char byte : value) text.append(byte == ',' ? 2 : 1, byte);
+  return text;
+}
 
 std::string xml_attribute(std::string_view name, std::string_view value) {
   std::string text = " " + std::string(name) + "='";

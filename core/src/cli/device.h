@@ -40,6 +40,9 @@ std::string device_xml(const Device& device);
 /// QEMU's arguments for these devices, qemu(1).
 std::vector<std::string> qemu_arguments(const std::vector<Device>& devices);
 
+/// As the value of an option of QEMU or virt-install, in whose lists a comma separates.
+std::string option_value(const std::string& value);
+
 /// An attribute of an XML element, with a space in front: " path='a&amp;b'".
 std::string xml_attribute(std::string_view name, std::string_view value);
 

@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "cli/device.h"
 #include "cli/vm_create_plan.h"
 
 namespace pbotvm::cli {
@@ -14,13 +15,6 @@ using Console = CreateWish::Console;
 using Network = CreateWish::Network;
 
 constexpr std::string_view serial_console = "console=ttyS0,115200n8";
-
-// virt-install has no way to write a comma within a value but two of them.
-std::string option_value(const std::string& value) {
-  std::string text;
-  for (const char byte : value) text.append(byte == ',' ? 2 : 1, byte);
-  return text;
-}
 
 std::string source_options(const Endpoint& line) {
   if (line.kind == Endpoint::Kind::tcp)

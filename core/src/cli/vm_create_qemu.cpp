@@ -2,6 +2,7 @@
 
 // The machine of a plan as QEMU's arguments, for the time before a host runs it.
 
+#include "cli/device.h"
 #include "cli/vm_create_plan.h"
 
 namespace pbotvm::cli {
@@ -14,13 +15,6 @@ using Network = CreateWish::Network;
 
 void add(Arguments& to, std::initializer_list<std::string> more) {
   to.insert(to.end(), more);
-}
-
-// A comma ends a value of QEMU's options; two of them are one.
-std::string option_value(const std::string& value) {
-  std::string text;
-  for (const char byte : value) text.append(byte == ',' ? 2 : 1, byte);
-  return text;
 }
 
 void add_file(Arguments& to, const std::string& node, const std::string& file, const std::string& format,
