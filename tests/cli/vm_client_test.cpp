@@ -105,6 +105,12 @@ TEST(VmClient, ReplyIsPrintedAsItComes) {
   EXPECT_EQ(exchanged.ended.out, reply);
 }
 
+TEST(VmClient, HostThatEndsWithoutAnAnswerIsTold) {
+  const Exchanged exchanged = exchange("vm-client", {"-lang=sh", "echo hello"}, "");
+  EXPECT_EQ(exchanged.ended.out, "Fatal error: Connection reset by peer; try again later\n");
+  EXPECT_EQ(exchanged.ended.status, ECONNRESET);
+}
+
 TEST(VmClient, NobodyThere) {
   const DeafPort port;
   const Ended ended = run_program("vm-client", {"x"}, {port.environment()});

@@ -96,11 +96,17 @@ class Committing(Running):
         return content(self.folder / "flat")
 
     def test_tells_its_progress_and_is_cancelled_by_sigint(self):
+        self.cancelled_by(signal.SIGINT)
+
+    def test_is_cancelled_when_its_terminal_goes(self):
+        self.cancelled_by(signal.SIGHUP)
+
+    def cancelled_by(self, number):
         top, (base,) = self.stack(2, 16)
         before = content(top)
         qemu = self.qemu(top)
         process = self.begun("commit", top)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, errors = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 130, errors)
         self.assertEqual(set(qemu.nodes()), {"layer1.qcow2", "layer0.qcow2"})
@@ -115,6 +121,49 @@ class Committing(Running):
         self.done("overlay", "layer0.qcow2", "other.qcow2")
         self.qemu(top)
         self.refused("other.qcow2", "commit", top, "--qmp", "qmp.sock")
+
+    def test_a_layer_on_which_others_lie_too_is_not_merged_away_under_them(self):
+        top, (middle, base) = self.stack(3)
+        self.done("overlay", middle, "other.qcow2")
+        self.fill("other.qcow2", 1, 2)
+        contents = {file: content(file) for file in (top, self.folder / "other.qcow2")}
+        below = content(base)
+        qemu = self.qemu(top)
+        for more in ((), ("--force",)):
+            self.refused("other.qcow2; stream them first (pbotvm image stream", "commit", middle, "--qmp",
+                         "qmp.sock", *more)
+        self.assertEqual(set(qemu.nodes()), {"layer2.qcow2", "layer1.qcow2", "layer0.qcow2"})
+        self.done("stream", "other.qcow2")  # the remedy
+        self.done("commit", middle, "--qmp", "qmp.sock")
+        qemu.kill()
+        self.assertNotEqual(content(base), below)
+        os.unlink(middle)
+        self.assertEqual({file: content(file) for file in contents}, contents)
+
+    def test_one_that_was_put_onto_another_image_is_in_nobodys_way(self):
+        top, (middle, base) = self.stack(3)
+        self.done("create", "elsewhere.qcow2", "20M")
+        self.done("overlay", middle, "other.qcow2")
+        before = content(self.folder / "other.qcow2")
+        self.qemu(top)
+        self.refused("pbotvm image rebase FILE NEW_BASE", "commit", middle, "--qmp", "qmp.sock")
+        self.done("rebase", "other.qcow2", "elsewhere.qcow2")
+        self.done("commit", middle, "--qmp", "qmp.sock")
+        self.assertEqual(content(self.folder / "other.qcow2"), before)
+
+    def test_overlays_beside_that_of_the_machine_count_and_so_do_those_on_what_it_writes_to(self):
+        for name in ("below", "above"):
+            (self.folder / name).mkdir()
+        self.done("create", "below/base.qcow2", "16M")
+        self.done("overlay", "below/base.qcow2", "below/middle.qcow2")
+        for name in ("top", "other"):
+            self.done("overlay", "below/middle.qcow2", f"above/{name}.qcow2")
+        self.done("overlay", "above/top.qcow2", "above/later.qcow2")
+        qemu = self.qemu("above/top.qcow2")
+        self.refused("other.qcow2", "commit", "below/middle.qcow2", "--qmp", "qmp.sock")
+        (self.folder / "above/other.qcow2").unlink()
+        self.refused("later.qcow2", "commit", "above/top.qcow2", "--qmp", "qmp.sock")
+        self.assertEqual(set(qemu.nodes()), {"top.qcow2", "middle.qcow2", "base.qcow2"})
 
     def mount_small(self):
         """A disk of 12 MiB."""
@@ -261,6 +310,24 @@ class Refusals(Running):
         done = self.image("commit", top, "--qmp", "none.sock")
         self.assertEqual(done.returncode, 69)
         self.assertIn("-qmp unix:SOCKET", done.stderr)
+
+    def test_a_qemu_that_is_stopped_does_not_answer(self):
+        top, _ = self.stack(2)
+        qemu = self.qemu(top)
+        qemu.process.send_signal(signal.SIGSTOP)
+        done = self.image("stream", top, "--qmp", "qmp.sock")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn(f"QEMU (process {qemu.process.pid}) does not answer", done.stderr)
+        self.assertIn(f"it is stopped; let it go on: kill -CONT {qemu.process.pid}", done.stderr)
+        qemu.process.send_signal(signal.SIGCONT)
+        self.done("stream", top, "--qmp", "qmp.sock")
+
+    def test_a_qemu_that_speaks_to_somebody_else(self):
+        top, _ = self.stack(2)
+        self.qemu(top)
+        done = self.image("stream", top, "--qmp", "own.sock")  # which the test has
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("or speaks to another client there", done.stderr)
 
     def test_someone_there_that_is_no_qemu(self):
         top, _ = self.stack(2)

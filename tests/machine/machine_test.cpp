@@ -11,6 +11,7 @@
 #include <atomic>
 #include <deque>
 #include <future>
+#include <semaphore>
 #include <set>
 
 #include "scripted_guest.h"
@@ -69,20 +70,35 @@ class FakeEvents : public HypervisorEvents {
   std::optional<HypervisorEvent> event_;
 };
 
+// A start that hangs until somebody interrupts it.
+class FakeInterruption : public HypervisorInterruption {
+ public:
+  void interrupt() noexcept override { interrupted_.release(); }
+  void hang(const Deadline& deadline) {
+    if (!interrupted_.try_acquire_until(deadline.point())) throw Error(ErrorCode::timed_out, "it did not start");
+    throw Error(ErrorCode::unavailable, "its start was given up");
+  }
+
+ private:
+  std::counting_semaphore<> interrupted_{0};
+};
+
 // A back end whose machine is a socket pair; counts what it is asked for.
 class FakeHypervisor : public Hypervisor {
  public:
   struct Counts {
     FakeSnapshots named;
     FakeEvents events;
+    FakeInterruption interruption;
     std::atomic<int> starts{0}, reverts{0}, stops{0}, snapshots{0};
-    std::atomic<bool> revert_fails{false}, start_fails{false}, up{false};
+    std::atomic<bool> revert_fails{false}, start_fails{false}, start_hangs{false}, up{false};
   };
   FakeHypervisor(Counts& counts, HypervisorAbilities abilities, Started started)
       : counts_(counts), abilities_(abilities), started_(started) {}
   HypervisorAbilities abilities() const noexcept override { return abilities_; }
-  Started start(const Deadline&) override {
+  Started start(const Deadline& deadline) override {
     ++counts_.starts;
+    if (counts_.start_hangs) counts_.interruption.hang(deadline);
     if (counts_.start_fails) throw Error(ErrorCode::unavailable, "no such image");
     counts_.up = true;
     return started_;
@@ -102,6 +118,8 @@ class FakeHypervisor : public Hypervisor {
     if (identifier == HypervisorSnapshots::identifier && abilities_.reverts) {
       return static_cast<HypervisorSnapshots*>(&counts_.named);
     }
+    if (identifier == HypervisorInterruption::identifier)
+      return static_cast<HypervisorInterruption*>(&counts_.interruption);
     return identifier == HypervisorEvents::identifier ? static_cast<HypervisorEvents*>(&counts_.events) : nullptr;
   }
 
@@ -805,6 +823,17 @@ TEST_F(MachineTest, AnswersEveryClientWhenItIsShutDown) {
   EXPECT_EQ(std::get<Result>(outcome).limit, Limit::cancelled);
   EXPECT_EQ(printed(waiting.get()), "unavailable: the host is shutting down");
   ending.get();
+  EXPECT_EQ(counts_.stops, 1);
+}
+
+TEST_F(MachineTest, DoesNotWaitForAStartThatHangsWhenItIsShutDown) {
+  counts_.start_hangs = true;
+  start();
+  while (counts_.starts == 0) std::this_thread::yield();
+  const auto begun = std::chrono::steady_clock::now();
+  machine_->shut_down();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 30s);  // a start has 60 s
+  EXPECT_EQ(counts_.starts, 1);
   EXPECT_EQ(counts_.stops, 1);
 }
 

@@ -4,11 +4,12 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import unittest
 
 import yaml
-from pbotvm_testing import BUILD, TOP, Folder, clean_environment, main, program
+from pbotvm_testing import BUILD, TOP, Folder, clean_environment, main, program, wait_for
 
 IMAGE_FILES = ("vmlinuz", "initrd", "rootfs.squashfs", "image.id")
 
@@ -67,6 +68,7 @@ class Create(Commands):
 
     def test_settings_that_are_printed_are_settings_that_a_host_takes(self):
         for number, words in enumerate((("--image", self.image), ("--image", self.image, "--memory", "512M", "--cpus", "2"),
+                                        ("--image", self.image, "--network", "user"),
                                         ("--image", self.image, "--hypervisor", "libvirt"))):
             text = self.create("web", *words, "--print").split("for the host:\n\n")[1]
             self.assertIn("web", yaml.safe_load(text)["machines"])
@@ -111,6 +113,51 @@ class Create(Commands):
         self.assertIn("No such file", self.create("web", "--iso", text + "x", "--disk", disk, status=69))
         self.assertIn("vmlinuz", self.create("web", "--image", self.folder, "--disk", disk, status=69))
         self.assertFalse(os.path.exists(disk))
+
+    def test_iso_that_is_no_file_is_refused_at_once(self):
+        fifo = os.path.join(self.folder, "fifo.iso")
+        os.mkfifo(fifo)
+        for path in (fifo, self.folder):
+            self.assertIn("neither a file nor a disc", self.create("web", "--iso", path, "--print", status=77))
+
+    @unittest.skipIf(shutil.which("qemu-img") is None, "qemu-img is not installed")
+    def test_create_that_is_told_to_end_leaves_nothing(self):
+        tree, iso = pathlib.Path(self.folder, "slow"), os.path.join(self.folder, "slow.iso")
+        (tree / "install.amd").mkdir(parents=True)
+        (tree / "install.amd" / "vmlinuz").write_bytes(bytes(1000))
+        with open(tree / "install.amd" / "initrd.gz", "wb") as file:
+            file.truncate(256 << 20)  # it takes a moment to unpack
+        subprocess.run(["xorriso", "-as", "mkisofs", "-quiet", "-R", "-o", iso, str(tree)], check=True, capture_output=True, timeout=120)
+        self.addCleanup(os.remove, iso)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            for moment in ("disks/.pbotvm-*", "tmp/pbotvm-installer-*", "tmp/pbotvm-installer-*/initrd"):
+                with self.subTest(number=number, moment=moment):
+                    self.end_create_at(iso, number, moment)
+
+    def end_create_at(self, iso, number, moment):
+        place = pathlib.Path(self.folder, "interrupted")
+        for name in ("disks", "tmp"):
+            (place / name).mkdir(parents=True)
+        self.addCleanup(shutil.rmtree, place, True)
+        with subprocess.Popen([program("pbotvm"), "vm", "create", "web", "--iso", iso, "--disk", str(place / "disks" / "web.qcow2")],
+                              env={**self.environment, "TMPDIR": str(place / "tmp")}, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as create:
+            try:
+                wait_for(moment, lambda: list(place.glob(moment)) or list(place.glob("tmp/*")), 60)
+                create.send_signal(number)
+                out = create.communicate(timeout=120)[0]
+            finally:
+                create.kill()
+        self.assertEqual(create.returncode, 69, out)
+        self.assertIn("before it was done", out)
+        self.assertEqual([*place.glob("*/*"), *place.glob("*/.*")], [], out)
+        shutil.rmtree(place)
+
+    def test_nothing_that_was_asked_for_is_missing_in_the_settings(self):
+        out = self.create("web", "--image", self.image, "--network", "user", "--print")
+        made = yaml.safe_load(out.split("for the host:\n\n")[1])["machines"]["web"]
+        self.assertEqual(made["hypervisor"]["nics"], [{"type": "user"}])
+        self.assertIn("no screen", self.create("web", "--image", self.image, "--console", "spice", "--print", status=77))
 
     def test_disk_needs_its_directory(self):
         ended = self.create("web", "--iso", self.iso, "--disk", os.path.join(self.folder, "no", "disk"), status=69)
@@ -167,6 +214,20 @@ class Delete(Commands):
         path = self.config("machines: {pbot-vm: {hypervisor: {plugin: libvirt, uri: 'qemu+ssh://far/system'}}}\n")
         self.assertIn("another system", self.delete("pbot-vm", "--disks", "--config", path, status=77))
 
+    def test_disk_that_is_a_link_or_a_directory_is_not_removed(self):
+        disk, link, folder = (pathlib.Path(self.folder, name) for name in ("real.qcow2", "link.qcow2", "folder.qcow2"))
+        disk.write_bytes(bytes(1000))
+        link.symlink_to(disk)
+        folder.mkdir()
+        state = self.machine("linked")
+        for file, why in ((link, f"symbolic link to {disk}"), (folder, "a directory"), ("/", "a directory")):
+            path = self.config(f"machines: {{linked: {{hypervisor: {{plugin: qemu, disks: [{{file: '{file}'}}]}}}}}}\n"
+                               "default_machine: linked\n")
+            self.assertIn(why, self.delete("linked", "--disks", "--config", path, status=77))
+        for kept in (disk, folder, state):
+            self.assertTrue(kept.exists())
+        self.assertTrue(link.is_symlink())
+
     def test_disk_of_another_machine_stays(self):
         disk = pathlib.Path(self.folder, "shared.qcow2")
         disk.write_bytes(bytes(1000))
@@ -200,6 +261,14 @@ class Delete(Commands):
             qemu.kill()
             qemu.communicate()
         self.assertTrue(os.path.exists(disk))
+
+
+class Stop(Commands):
+    def test_machine_that_does_not_run_need_not_be_ended(self):
+        path = self.config("machines: {pbot-vm: {hypervisor: {plugin: qemu}}}\n")
+        for word in ("stop", "destroy"):
+            self.assertEqual(self.pbotvm("vm", word, "--config", path), "pbot-vm: does not run\n")
+        self.assertIn("start pbotvm-host", self.pbotvm("vm", "start", "--config", path, status=77))
 
 
 if __name__ == "__main__":

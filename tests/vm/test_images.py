@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -128,6 +129,13 @@ class LayersOfARunningMachine(Disk):
         errors = self.refused("image", "commit", top)
         self.assertIn("then give the command again with --force", errors)
 
+        # Another overlay on a layer between is not left without it.
+        other = pathlib.Path(self.folder, "other.qcow2")
+        self.run_program("qemu-img", "create", "-q", "-f", "qcow2", "-b", middle.name, "-F", "qcow2", other)
+        self.assertIn(f"{other}; stream them first", self.refused("image", "commit", middle))
+        self.done("image", "stream", other)
+        other.unlink()
+
         # A layer between, with a revert in the middle of it.
         process = self.begin("image", "commit", middle, "--rate", "4M")
         self.assertIn(f"machine 'pbot-vm' of pbotvm-host has {middle} open", process.stderr.readline())
@@ -169,7 +177,23 @@ class LayersOfARunningMachine(Disk):
             self.assertEqual(self.seen(), self.content, words)
         self.assertEqual(len(self.chain()), 3)
 
-        # Nor does pbotvm killed in the middle: what is to be reverted then is booted.
+        # Nor does pbotvm killed in the middle, and the next one has the host's snapshot taken again, however it ends.
+        qemu = self.qemu_pid()
+        process = self.begin("image", "stream", top, "--rate", "4M")
+        self.await_progress(process)
+        process.kill()
+        process.wait(60)
+        self.assertEqual(self.snapshots(), [])
+        process = self.begin("image", "stream", top, "--rate", "4M")
+        self.await_progress(process)
+        process.send_signal(signal.SIGHUP)
+        _, errors = process.communicate(timeout=240)
+        self.assertEqual(process.returncode, 130, errors)
+        self.assertEqual(self.snapshots(), ["1"])
+        self.assert_reverts()
+        self.assertEqual(self.qemu_pid(), qemu)
+
+        # Without one, what is to be reverted is booted.
         qemu = self.qemu_pid()
         process = self.begin("image", "stream", top, "--rate", "4M")
         self.await_progress(process)

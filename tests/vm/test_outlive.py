@@ -174,6 +174,18 @@ while True:
         self.assertNotEqual(self.qemu_pid(), pid)
         self.assert_works()
 
+    def test_machine_whose_process_file_is_lost_is_named_and_the_next_starts_once_it_ended(self):
+        self.start()
+        pid = self.qemu_pid()
+        self.host.stop()
+        (self.directory / "qemu.pid").unlink()
+        self.addCleanup(lambda: alive(pid) and os.kill(pid, signal.SIGKILL))
+        self.host.start().await_log(f"process {pid} (qemu-system")
+        self.host.await_log(f"end that process: kill {pid}")
+        os.kill(pid, signal.SIGTERM)
+        self.host.await_state("ready", 120)
+        self.assert_works()
+
     def test_process_that_is_another_one_is_not_touched(self):
         self.start()
         self.end_qemu()

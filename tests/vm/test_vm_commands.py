@@ -7,6 +7,7 @@ import pathlib
 import pty
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -252,6 +253,27 @@ class PlainQemu(Commands):
         self.assertEqual(terminal.process.returncode, 69)
         self.assertFalse(os.path.exists(disk))
 
+    def test_installer_whose_qemu_is_killed_leaves_what_it_wrote(self):
+        self.end_qemu_of_installer(signal.SIGKILL, rb"killed-9\.qcow2, which stays", 77)
+
+    def test_installer_whose_qemu_is_told_to_end_leaves_what_it_wrote(self):
+        self.end_qemu_of_installer(signal.SIGHUP, rb"its disk is .*killed-1\.qcow2", 0)
+
+    def end_qemu_of_installer(self, number, says, status):
+        disk = os.path.join(self.folder, f"killed-{int(number)}.qcow2")
+        terminal = Terminal([program("pbotvm"), "vm", "create", "web", "--iso", Shared.iso, "--disk", disk, "--memory", "768M"],
+                            self.environment)
+        self.addCleanup(terminal.close)
+        terminal.expect(rb"The installer writes the disk", 240)
+        wait_for("something on the disk", lambda: os.path.getsize(disk) > 4 << 20, 120)
+        pid = terminal.process.pid
+        (qemu,) = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        os.kill(int(qemu), number)
+        terminal.expect(says)
+        wait_for("its end", lambda: terminal.process.poll() is not None)
+        self.assertEqual(terminal.process.returncode, status)
+        self.assertTrue(os.path.exists(disk))
+
 
 @unittest.skipIf(why_not(), why_not())
 @unittest.skipIf(shutil.which("virt-install") is None, "virt-install is not installed")
@@ -329,6 +351,21 @@ class ThroughLibvirt(Commands):
         self.assertEqual(self.state_of_domain(), "")
         self.assertFalse(os.path.exists(disk))
         self.assertTrue((IMAGE / "rootfs.squashfs").exists(), "a disk that is only read is not the machine's")
+
+    def test_of_two_that_make_one_domain_the_loser_leaves_the_winners_alone(self):
+        disks = [os.path.join(self.folder, f"race-{number}.qcow2") for number in range(2)]
+        both = [subprocess.Popen([*self.inside, program("pbotvm"), "vm", "create", "web", "--iso", Shared.iso, "--disk", disk,
+                                  "--disk-size", "1G", "--memory", "768M"], env=self.environment, stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for disk in disks]
+        said = [process.communicate(timeout=240)[0] for process in both]
+        ended = [process.returncode for process in both]
+        self.assertEqual(sorted(ended), [0, 77], said)
+        winner = ended.index(0)
+        self.assertEqual(self.state_of_domain(), "running", said)
+        self.assertEqual([os.path.exists(disk) for disk in disks], [number == winner for number in range(2)], said)
+        self.assertIn(disks[winner], self.libvirt.virsh("dumpxml", self.domain).stdout)
+        self.libvirt.virsh("suspend", self.domain)
+        self.assertIn(f"resume {self.domain}", self.vm("start", "web", status=77))
 
     def test_installation_that_fails_leaves_neither_domain_nor_disk(self):
         disk = os.path.join(self.folder, "failed.qcow2")

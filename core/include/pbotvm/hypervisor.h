@@ -118,6 +118,17 @@ class PBOTVM_EXPORT HypervisorHandover {
   virtual bool leave() noexcept = 0;
 };
 
+/// Extension of a Hypervisor whose start() can take long. Same owner as the Hypervisor. Never gains virtuals.
+class PBOTVM_EXPORT HypervisorInterruption {
+ public:
+  static constexpr std::string_view identifier = "pbotvm.hypervisor.interruption/1";
+  virtual ~HypervisorInterruption();
+
+  /// When the host ends: a start() that runs, and any later one, gives up soon instead of at its deadline, and throws.
+  /// All else goes on as it would. Called by any thread; never blocks.
+  virtual void interrupt() noexcept = 0;
+};
+
 /// Made once when its plug-in is loaded; `create` runs at start-up, still with the privileges the host was started
 /// with: what only they can open is opened there and kept. The working directory is STATE by then.
 class PBOTVM_EXPORT HypervisorFactory {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cli/image_holder.h"
 
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -88,10 +89,12 @@ bool has_own_snapshot(const HostMachine& machine) {
   return own;
 }
 
-/// The host's own snapshot, which is given up, and taken anew at the end.
+/// The host's own snapshot, which is given up, and taken anew at the end. Where it is missing, because a stream was
+/// killed before it could do so, it is only taken.
 class RetakenSnapshot {
  public:
-  explicit RetakenSnapshot(const HostMachine& machine) : machine_(machine) {
+  RetakenSnapshot(const HostMachine& machine, bool there) : machine_(machine) {
+    if (!there) return;
     ask_about_snapshots(machine_, "delete");
     std::cerr << "pbotvm: the host gave up snapshot " << machine_.snapshot << " of machine '" << machine_.name
               << "', which needs what is below, and takes it anew afterwards\n";
@@ -108,14 +111,20 @@ class RetakenSnapshot {
   RetakenSnapshot& operator=(const RetakenSnapshot&) = delete;
 
   void take() {
-    if (!given_up_) return;
-    given_up_ = false;
-    ask_about_snapshots(machine_, "create");
+    if (!missing_) return;
+    missing_ = false;
+    if (!is_there()) ask_about_snapshots(machine_, "create");
   }
 
  private:
+  // The host takes one by itself where it has booted the machine meanwhile.
+  bool is_there() const {
+    const json all = ask_about_snapshots(machine_, "list");
+    return std::ranges::any_of(all, [this](const json& one) { return one.value("name", "") == machine_.snapshot; });
+  }
+
   const HostMachine& machine_;
-  bool given_up_ = true;
+  bool missing_ = true;
 };
 
 }  // namespace
@@ -151,12 +160,12 @@ std::optional<HostMachine> host_machine_with(const Invocation& invocation, const
 image::BlockJobReport stream_through(const HostMachine& machine, const fs::path& file,
                                      const image::BlockJobOptions& options, const image::Watch& watch) {
   const image::Layer image = image::read_chain(file).front();
-  if (!machine.writes || image.header.snapshots == 0)
-    return image::stream_running(machine.socket, file, options, watch);
-  if (!has_own_snapshot(machine) || image.header.snapshots > 1) image::must_hold_no_snapshots(image);
-  RetakenSnapshot snapshot(machine);
+  if (!machine.writes) return image::stream_running(machine.socket, file, options, watch);
+  const bool there = image.header.snapshots > 0;
+  if (there && (!has_own_snapshot(machine) || image.header.snapshots > 1)) image::must_hold_no_snapshots(image);
+  RetakenSnapshot snapshot(machine, there);
   const auto report = image::stream_running(machine.socket, file, options, watch);
-  snapshot.take();
+  if (there) snapshot.take();  // else the stream has done what it could do without the host
   return report;
 }
 

@@ -38,8 +38,9 @@ std::optional<HostMachine> host_machine_with(const Invocation& invocation, const
 
 /// image::stream_running() through a host's machine. What the machine is reverted to needs what the image lies on:
 /// where there is such a snapshot, the host gives it up before and takes it anew afterwards, also of a stream that
-/// failed. A machine that is to be reverted meanwhile is started anew, which ends the stream and harms nothing. Throws
-/// Error: `refused` where there are other snapshots; `unavailable` where the host does not answer, though there is one.
+/// failed; where there is none any more it is taken, or standard error says that it could not be. A machine that is to
+/// be reverted meanwhile is started anew, which ends the stream and harms nothing. Throws Error: `refused` where there
+/// are other snapshots; `unavailable` where the host does not answer, though there is one.
 image::BlockJobReport stream_through(const HostMachine& machine, const std::filesystem::path& file,
                                      const image::BlockJobOptions& options, const image::Watch& watch);
 

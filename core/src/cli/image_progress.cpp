@@ -19,7 +19,10 @@ volatile sig_atomic_t told_to_end = 0;
 EndSignals::EndSignals() {
   struct ::sigaction action {};
   action.sa_handler = [](int) { told_to_end = 1; };
-  for (std::size_t i = 0; i < numbers.size(); ++i) ::sigaction(numbers[i], &action, &before_[i]);
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    ::sigaction(numbers[i], &action, &before_[i]);
+    if (numbers[i] == SIGHUP && before_[i].sa_handler == SIG_IGN) ::sigaction(SIGHUP, &before_[i], nullptr);
+  }
 }
 
 EndSignals::~EndSignals() {

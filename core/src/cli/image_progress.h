@@ -10,7 +10,8 @@
 
 namespace pbotvm::cli {
 
-/// While it lives SIGINT and SIGTERM only leave a note, which a ProgressLine's watch() passes on. One at a time.
+/// While it lives SIGINT, SIGTERM, SIGHUP and SIGPIPE only leave a note, which a ProgressLine's watch() passes on.
+/// SIGHUP stays ignored under nohup. One at a time.
 class EndSignals {
  public:
   EndSignals();
@@ -19,7 +20,7 @@ class EndSignals {
   EndSignals& operator=(const EndSignals&) = delete;
 
  private:
-  static constexpr std::array<int, 2> numbers{SIGINT, SIGTERM};
+  static constexpr std::array<int, 4> numbers{SIGINT, SIGTERM, SIGHUP, SIGPIPE};
   std::array<struct ::sigaction, numbers.size()> before_{};
 };
 

@@ -105,37 +105,41 @@ void reap(pid_t child, bool in_time, ProgramEnd& end) {
 volatile sig_atomic_t told_to_end = 0;
 volatile pid_t on_terminal = 0;
 
-void pass_on(int number) {
+constexpr std::array<int, 3> end_signals{SIGINT, SIGTERM, SIGHUP};
+std::array<struct ::sigaction, end_signals.size()> before_held{};
+int held = 0;
+
+void pass_on(int number, siginfo_t* info, void*) {
   const int error = errno;
   told_to_end = 1;
-  if (number != SIGINT && on_terminal > 0) ::kill(on_terminal, number);
+  const bool of_terminal = number == SIGINT && info->si_code == SI_KERNEL;
+  if (!of_terminal && on_terminal > 0) ::kill(on_terminal, number);
   errno = error;
 }
 
-// While it lives this process outlasts what would end it, so that it can clean up.
-class PassedOn {
+// No signal comes between the fork and the moment when it can be passed on.
+class SignalsWait {
  public:
-  PassedOn() {
-    told_to_end = 0;
-    struct ::sigaction action {};
-    action.sa_handler = pass_on;
-    for (std::size_t i = 0; i < numbers.size(); ++i) ::sigaction(numbers[i], &action, &before_[i]);
+  SignalsWait() {
+    sigset_t set;
+    ::sigemptyset(&set);
+    for (const int number : end_signals) ::sigaddset(&set, number);
+    ::pthread_sigmask(SIG_BLOCK, &set, &before_);
   }
-  ~PassedOn() {
-    on_terminal = 0;
-    for (std::size_t i = 0; i < numbers.size(); ++i) ::sigaction(numbers[i], &before_[i], nullptr);
-  }
-  PassedOn(const PassedOn&) = delete;
-  PassedOn& operator=(const PassedOn&) = delete;
+  ~SignalsWait() { end(); }
+  SignalsWait(const SignalsWait&) = delete;
+  SignalsWait& operator=(const SignalsWait&) = delete;
+  void end() const { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
  private:
-  static constexpr std::array<int, 3> numbers{SIGINT, SIGTERM, SIGHUP};
-  std::array<struct ::sigaction, numbers.size()> before_{};
+  sigset_t before_{};
 };
 
 // In the child: becomes the program, or says through the pipe why not.
-[[noreturn]] void become_on_terminal(char* const* argv, pid_t parent, int report) {
+[[noreturn]] void become_on_terminal(char* const* argv, pid_t parent, int report, const SignalsWait& wait) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  for (std::size_t i = 0; i < end_signals.size(); ++i) ::sigaction(end_signals[i], &before_held[i], nullptr);
+  wait.end();
   if (::getppid() == parent) ::execvp(argv[0], argv);
   const int error = errno;
   [[maybe_unused]] const auto written = ::write(report, &error, sizeof error);
@@ -165,23 +169,60 @@ TerminalEnd run_on_terminal(const std::vector<std::string>& arguments) {
   for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   Pipe report = make_pipe();
-  const PassedOn signals;
-  const pid_t parent = ::getpid(), child = ::fork();
-  if (child < 0) throw Error(ErrorCode::internal, errno_text("fork", errno));
-  if (child == 0) become_on_terminal(argv.data(), parent, report.write_end.get());
-  on_terminal = child;
+  const EndHeld signals;
+  pid_t child = -1;
+  {
+    const SignalsWait wait;
+    if (EndHeld::told()) return {true, -1, true};
+    const pid_t parent = ::getpid();
+    child = ::fork();
+    if (child < 0) throw Error(ErrorCode::internal, errno_text("fork", errno));
+    if (child == 0) become_on_terminal(argv.data(), parent, report.write_end.get(), wait);
+    on_terminal = child;
+  }
   report.write_end.reset();
   int error = 0, status = 0;
   while (::read(report.read_end.get(), &error, sizeof error) < 0 && errno == EINTR) {
   }
+  // Passed on until it has ended, not to whoever has its number after it was reaped.
+  siginfo_t ended;
+  while (::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+  }
+  on_terminal = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   TerminalEnd end;
   end.found = error != ENOENT;
   if (error != 0 && error != ENOENT) throw Error(ErrorCode::internal, errno_text("start " + arguments.front(), error));
   end.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  end.interrupted = told_to_end != 0;
+  end.interrupted = EndHeld::told();
   return end;
+}
+
+EndHeld::EndHeld() {
+  if (held++ > 0) return;
+  told_to_end = 0;
+  struct ::sigaction action {};
+  action.sa_sigaction = pass_on;
+  action.sa_flags = SA_SIGINFO | SA_RESTART;
+  for (std::size_t i = 0; i < end_signals.size(); ++i) {
+    ::sigaction(end_signals[i], nullptr, &before_held[i]);
+    const bool ignored = before_held[i].sa_handler == SIG_IGN;  // as nohup(1) has it
+    if (!ignored) ::sigaction(end_signals[i], &action, nullptr);
+  }
+}
+
+EndHeld::~EndHeld() {
+  if (--held > 0) return;
+  for (std::size_t i = 0; i < end_signals.size(); ++i) ::sigaction(end_signals[i], &before_held[i], nullptr);
+}
+
+bool EndHeld::told() {
+  return told_to_end != 0;
+}
+
+void EndHeld::check() {
+  if (told()) throw Error(ErrorCode::unavailable, "was told to end before it was done");
 }
 
 }  // namespace pbotvm::cli

@@ -29,9 +29,26 @@ struct TerminalEnd {
   bool interrupted = false;  ///< this process was told to end meanwhile, and had the program end
 };
 
+/// While one lives, SIGINT, SIGTERM and SIGHUP do not end this process, so that it can clean up. They may be nested.
+/// One thread.
+class EndHeld {
+ public:
+  EndHeld();
+  ~EndHeld();
+  EndHeld(const EndHeld&) = delete;
+  EndHeld& operator=(const EndHeld&) = delete;
+
+  /// Whether one of them came since the outermost one was made.
+  static bool told();
+
+  /// Throws Error{unavailable} when one of them came.
+  static void check();
+};
+
 /// Runs a program (looked up in PATH) with this process' standard input, output and error, for as long as it takes.
-/// SIGTERM and SIGHUP are passed on to it; SIGINT reaches it from the terminal. It does not outlive this process. One
-/// thread at a time. Throws Error{internal} when it cannot be started for another reason than that it is not there.
+/// SIGTERM, SIGHUP and SIGINT are passed on to it, but a SIGINT of the terminal, which reaches it from there. It does
+/// not outlive this process, and is not started where an EndHeld was told to end already. One thread at a time. Throws
+/// Error{internal} when it cannot be started for another reason than that it is not there.
 TerminalEnd run_on_terminal(const std::vector<std::string>& arguments);
 
 }  // namespace pbotvm::cli

@@ -103,6 +103,11 @@ void Virsh::undefine() const {
   ask({"undefine", "--domain", domain_, "--managed-save", "--snapshots-metadata", "--nvram"});
 }
 
+std::string Virsh::uuid() const {
+  const std::string text = ask({"domuuid", "--domain", domain_});
+  return text.substr(0, text.find('\n'));
+}
+
 std::string Virsh::state() const {
   const std::string text = ask({"domstate", "--domain", domain_});
   return text.substr(0, text.find('\n'));

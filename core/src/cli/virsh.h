@@ -31,6 +31,9 @@ class Virsh {
   /// Whether libvirt has a domain of this name.
   bool exists() const;
 
+  /// The UUID of the domain of this name, as text.
+  std::string uuid() const;
+
   /// Makes a domain of this XML. Nothing may be there under its name.
   void define(const std::string& xml) const;
 

@@ -90,14 +90,16 @@ class Exchange {
  public:
   Exchange(int fd, const std::string& line, std::ostream& out) : fd_(fd), line_(line), out_(out) {}
 
-  // 0, or an errno value when the host was lost before it answered.
+  // 0, or an errno value when the host was lost before it answered: an answer has a byte at least, its line's end.
   int run() {
     for (;;) {
       pollfd ready{fd_, static_cast<short>(sent_ < line_.size() ? POLLIN | POLLOUT : POLLIN), 0};
       if (::poll(&ready, 1, -1) < 0 && errno != EINTR) return errno;
       if ((ready.revents & POLLOUT) != 0) send_more();
-      if ((ready.revents & (POLLIN | POLLHUP | POLLERR)) != 0 && !read_more()) return answered_ ? 0 : error_;
+      if ((ready.revents & (POLLIN | POLLHUP | POLLERR)) != 0 && !read_more()) break;
     }
+    if (answered_) return 0;
+    return error_ != 0 ? error_ : ECONNRESET;
   }
 
  private:

@@ -59,7 +59,7 @@ int list(const config::Configuration& configuration) {
   const std::string& name = machine.settings.name;
   if (machine.hypervisor.plugin == "qemu")
     throw Error(ErrorCode::refused, "machine '" + name + "' is of the hypervisor qemu and lives in pbotvm-host",
-                command == "start" ? "start pbotvm-host, which starts it" : "end pbotvm-host (SIGTERM), which ends it");
+                "start pbotvm-host, which starts it");
   throw Error(
       ErrorCode::refused,
       "machine '" + name + "' is of the hypervisor " + machine.hypervisor.plugin + ", which pbotvm cannot " + command,
@@ -74,6 +74,11 @@ int end_left(const MachineConfiguration& machine, const LeftMachine& left, const
   return 0;
 }
 
+int does_not_run(const std::string& name) {
+  std::cout << name << ": does not run\n";
+  return 0;
+}
+
 int change(const config::Configuration& configuration, const MachineConfiguration& machine,
            const std::string& command) {
   const json host = holding_host(configuration.state, machine.settings.name);
@@ -85,17 +90,19 @@ int change(const config::Configuration& configuration, const MachineConfiguratio
         "end that host first, or take the machine back to its snapshot: pbotvm revert " + machine.settings.name);
   if (command != "start") {
     if (const auto left = LeftMachine::find(configuration, machine)) return end_left(machine, *left, command);
+    if (machine.hypervisor.plugin == "qemu") return does_not_run(machine.settings.name);
   }
   if (machine.hypervisor.plugin != "libvirt") not_ours(machine, command);
   const Virsh virsh(machine);
-  if (command == "start" && virsh.state() == "running") {
+  const std::string state = virsh.state();
+  if (command == "start" && state == "running") {
     std::cout << machine.settings.domain << ": runs already\n";
     return 0;
   }
-  if (command != "start" && virsh.state() == "shut off") {
-    std::cout << machine.settings.domain << ": does not run\n";
-    return 0;
-  }
+  if (command == "start" && state == "paused")
+    throw Error(ErrorCode::refused, "domain '" + machine.settings.domain + "' runs already, but is paused",
+                "let it go on: virsh -c " + Virsh::uri_of(machine) + " resume " + machine.settings.domain);
+  if (command != "start" && state == "shut off") return does_not_run(machine.settings.domain);
   command == "start" ? virsh.start() : virsh.stop(command == "destroy");
   std::cout << machine.settings.domain << ": "
             << (command == "start"  ? "started"

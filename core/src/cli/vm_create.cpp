@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -140,6 +141,14 @@ void print_settings(const CreatePlan& plan) {
 
 // ---- Programs
 
+// A name that no other domain has.
+std::string new_uuid() {
+  std::string text;
+  std::ifstream file("/proc/sys/kernel/random/uuid");
+  if (!std::getline(file, text)) throw Error(ErrorCode::unavailable, "cannot read /proc/sys/kernel/random/uuid");
+  return text;
+}
+
 void check_end(const TerminalEnd& end, const std::string& program, const std::string& package) {
   if (!end.found) throw Error(ErrorCode::unavailable, "there is no program " + program, package);
   if (end.interrupted) throw Error(ErrorCode::unavailable, program + " was ended before it was done");
@@ -167,7 +176,19 @@ void show_preparing(const CreatePlan& plan) {
                  "/mnt/setup-guest --guest /srv/pbotvm-guest\n";
 }
 
+// An end that nobody here asked for may have come after the system was installed.
+void keep_installed(const CreatePlan& plan, const TerminalEnd& end, Undo& undo) {
+  std::error_code error;
+  const auto size = fs::file_size(plan.disk, error);
+  if (!end.found || end.interrupted || end.status == 0 || error || size <= nothing_written) return;
+  undo.keep();
+  std::cerr << "QEMU ended before its time, and something was written to " << plan.disk.string()
+            << ", which stays.\nIf the system was installed, its settings are those that the same command shows with "
+               "--print; else remove the disk and create the machine again.\n";
+}
+
 void install_in_qemu(const CreatePlan& plan) {
+  const EndHeld signals;
   Undo undo;
   make_disk(plan, undo);
   const TemporaryDirectory files;
@@ -176,12 +197,14 @@ void install_in_qemu(const CreatePlan& plan) {
     extract_from_iso(*plan.wish.iso, plan.installer->kernel, kernel);
     extract_from_iso(*plan.wish.iso, plan.installer->initrd, initrd);
   }
+  EndHeld::check();
   check_screen(plan);
   if (plan.wish.console == Console::serial)
     std::cout << "The installer runs on this terminal until it restarts; Ctrl-a x ends it." << std::endl;
   const auto end = run_on_terminal(installing_qemu(plan, kernel, initrd));
   std::error_code ignored;
   if (plan.wish.console != Console::serial) fs::remove(screen_socket(plan), ignored);
+  keep_installed(plan, end, undo);
   check_end(end, "qemu-system-x86_64", "install it (Debian: qemu-system-x86, Fedora: qemu-kvm, openSUSE: qemu-x86)");
   undo.keep();
   give_disk_to_host(plan);
@@ -196,8 +219,10 @@ int create_in_qemu(const CreatePlan& plan) {
     install_in_qemu(plan);
     show_preparing(plan);
   } else {
+    const EndHeld signals;
     Undo undo;
     make_disk(plan, undo);
+    EndHeld::check();
     undo.keep();
     give_disk_to_host(plan);
     std::cout << plan.machine.name << ": it lives in pbotvm-host, which makes it when it starts\n";
@@ -208,17 +233,19 @@ int create_in_qemu(const CreatePlan& plan) {
 
 // ---- libvirt
 
-bool remove_domain(const Virsh& virsh) {
-  if (!virsh.exists()) return false;
-  if (virsh.state() != "shut off") virsh.stop(true);
-  virsh.undefine();
+// Another one of this name, made meanwhile by somebody else, is not touched.
+bool remove_domain(const CreatePlan& plan) {
+  const Virsh named(plan.uri, plan.machine.domain), made(plan.uri, plan.uuid);
+  const auto is_there = [&] { return named.exists() && named.uuid() == plan.uuid; };
+  if (!is_there()) return false;
+  if (made.state() != "shut off") made.stop(true);
+  if (is_there()) made.undefine();  // while it is installed it may be one that goes with its end
   return true;
 }
 
 // With a terminal the installer is on it; else it runs in the background.
-void install_in_libvirt(const CreatePlan& plan, const Virsh& virsh, Undo& undo) {
+void install_in_libvirt(const CreatePlan& plan) {
   const bool terminal = ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
-  undo.add("the domain " + plan.machine.domain, [&virsh] { return remove_domain(virsh); });
   check_end(run_on_terminal(virt_install_arguments(plan, terminal)), "virt-install",
             "install it (Debian: virtinst, Fedora and openSUSE: virt-install)");
 }
@@ -229,10 +256,13 @@ int create_in_libvirt(const CreatePlan& plan) {
     throw Error(ErrorCode::refused, "libvirt has a domain '" + plan.machine.domain + "' already, at " + plan.uri,
                 "choose another name, or delete that one: pbotvm vm delete " + plan.machine.name);
   check_disk(plan);
+  const EndHeld signals;
   Undo undo;
   make_disk(plan, undo);
+  EndHeld::check();
+  undo.add("the domain " + plan.machine.domain, [&plan] { return remove_domain(plan); });
   if (plan.wish.iso) {
-    install_in_libvirt(plan, virsh, undo);
+    install_in_libvirt(plan);
   } else {
     virsh.define(image_domain_xml(plan));
   }
@@ -287,8 +317,9 @@ void refuse_held(const config::Configuration& configuration, const std::string& 
 int run_vm_create(const Invocation& invocation) {
   const CreateWish wish = read_create_wish(invocation.words);
   const auto configuration = load_configuration(invocation.file);
-  const CreatePlan plan = plan_machine(configuration, wish);
+  CreatePlan plan = plan_machine(configuration, wish);
   if (wish.print) return print_plan(plan);
+  if (plan.libvirt) plan.uuid = new_uuid();
   refuse_held(configuration, plan.machine.name);
   return plan.libvirt ? create_in_libvirt(plan) : create_in_qemu(plan);
 }

@@ -4,6 +4,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -38,8 +39,12 @@ struct CloseArchive {
 using Archive = std::unique_ptr<struct ::archive, CloseArchive>;
 
 Archive open_iso(const std::filesystem::path& iso) {
-  if (::access(iso.c_str(), R_OK) != 0)
+  const UniqueFd fd(::open(iso.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));  // a FIFO would have it wait
+  struct ::stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0)
     throw Error(ErrorCode::unavailable, errno_text(iso.string(), errno), "name the installer's ISO");
+  if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
+    throw Error(ErrorCode::refused, iso.string() + " is neither a file nor a disc", "name the installer's ISO");
   Archive opened(::archive_read_new());
   if (!opened) throw Error(ErrorCode::internal, "no memory to read " + iso.string());
   ::archive_read_support_format_iso9660(opened.get());

@@ -144,6 +144,7 @@ std::string boot_xml(const CreatePlan& plan) {
 std::vector<std::string> virt_install_arguments(const CreatePlan& plan, bool terminal) {
   const CreateWish& wish = plan.wish;
   std::vector<std::string> made = {"virt-install", "--connect", plan.uri, "--name", plan.machine.domain};
+  if (!plan.uuid.empty()) made.insert(made.end(), {"--metadata", "uuid=" + plan.uuid});
   const auto add = [&made](std::initializer_list<std::string> more) { made.insert(made.end(), more); };
   add({"--memory", std::to_string(wish.memory_mib), "--vcpus", std::to_string(plan.cpus), "--machine", "q35"});
   if (plan.kvm) {
@@ -167,8 +168,10 @@ std::vector<std::string> virt_install_arguments(const CreatePlan& plan, bool ter
 std::string image_domain_xml(const CreatePlan& plan) {
   const auto& wish = plan.wish;
   std::string xml = std::string("<domain type='") + (plan.kvm ? "kvm" : "qemu") + "'>\n  <name>" +
-                    text_of(plan.machine.domain) + "</name>\n  <memory unit='MiB'>" + std::to_string(wish.memory_mib) +
-                    "</memory>\n  <vcpu>" + std::to_string(plan.cpus) + "</vcpu>\n" + boot_xml(plan) + "  <devices>\n";
+                    text_of(plan.machine.domain) + "</name>\n" +
+                    (plan.uuid.empty() ? "" : "  <uuid>" + plan.uuid + "</uuid>\n") + "  <memory unit='MiB'>" +
+                    std::to_string(wish.memory_mib) + "</memory>\n  <vcpu>" + std::to_string(plan.cpus) + "</vcpu>\n" +
+                    boot_xml(plan) + "  <devices>\n";
   xml += disk_xml(*wish.image / "rootfs.squashfs", "raw", "vda", true);
   xml += disk_xml(plan.disk, "qcow2", "vdb", false);
   xml += "    <serial type='pty'><target type='isa-serial' port='0'/></serial>\n";

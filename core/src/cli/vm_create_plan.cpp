@@ -132,6 +132,7 @@ void add_qemu_yaml(std::ostream& to, const CreatePlan& plan) {
   to << "      memory: " << plan.wish.memory_mib << " MiB\n";
   if (plan.wish.iso || plan.wish.cpus != 0) to << "      cpus: " << plan.cpus << '\n';
   if (!plan.disk.empty()) to << "      disks:\n        - {file: " << quoted(plan.disk.string()) << "}\n";
+  if (plan.wish.image && plan.wish.network == CreateWish::Network::user) to << "      nics:\n        - {type: user}\n";
   if (plan.wish.network == CreateWish::Network::bridge)
     to << "      nics:\n        - {type: bridge, bridge: " << quoted(plan.wish.bridge) << "}\n";
 }
@@ -162,6 +163,9 @@ CreatePlan plan_machine(const config::Configuration& configuration, const Create
     make_reachable(plan.machine, taken);
     plan.devices = lines_of(plan.machine, configuration.state);
   }
+  if (wish.image && !plan.libvirt && wish.console != CreateWish::Console::serial)
+    throw Error(ErrorCode::refused, "a machine of a guest image under the hypervisor qemu has no screen",
+                "leave --console out, or name --hypervisor libvirt");
   if (wish.image) check_image(*wish.image);
   place_disk(plan);
   plan.kvm = doctor::check_kvm(doctor::this_system(), configuration).state == doctor::Finding::State::ok;

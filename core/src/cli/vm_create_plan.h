@@ -21,6 +21,7 @@ struct CreatePlan {
   bool configured = false;      ///< the settings have a machine of this name
   bool libvirt = false;         ///< else plain QEMU
   std::string uri;              ///< of libvirt
+  std::string uuid;             ///< of the domain, by which it is known for the one made here; empty: libvirt chooses
   std::string user;             ///< whom a host that root starts becomes
   std::filesystem::path disk;   ///< absolute; empty where the machine needs none
   std::uint64_t disk_size = 0;  ///< bytes

@@ -50,6 +50,18 @@ std::vector<fs::path> files_there(const std::vector<std::string>& names) {
   return files;
 }
 
+// Of a link only the link would go; and no directory or device is removed as a disk.
+void refuse_unremovable(const fs::path& file) {
+  std::error_code error;
+  const auto status = fs::symlink_status(file, error);
+  if (error || fs::is_regular_file(status)) return;
+  std::string what = "not a regular file";
+  if (fs::is_symlink(status)) what = "a symbolic link to " + fs::read_symlink(file, error).string();
+  if (fs::is_directory(status)) what = "a directory";
+  throw Error(ErrorCode::refused, "the disk " + file.string() + " is " + what + ", and is not removed",
+              "delete without --disks, and remove yourself what is to go");
+}
+
 void remove_file(const fs::path& file) {
   std::error_code error;
   fs::remove(file, error);
@@ -123,6 +135,7 @@ int delete_domain(const config::Configuration& configuration, const MachineConfi
                 "end it first: pbotvm vm destroy " + machine.settings.name);
   std::vector<fs::path> files;
   if (disks) files = files_there(written_files(virsh.definition()));
+  for (const auto& file : files) refuse_unremovable(file);
   refuse_shared(configuration, machine, files);
   for (const auto& file : files) refuse_used(file);
   virsh.undefine();
@@ -141,6 +154,7 @@ int delete_qemu_machine(const config::Configuration& configuration, const Machin
                 "end it first: pbotvm vm destroy " + machine.settings.name);
   std::vector<fs::path> files;
   if (disks) files = files_there(configured_disks(machine, DisksOf::written));
+  for (const auto& file : files) refuse_unremovable(file);
   refuse_shared(configuration, machine, files);
   for (const auto& file : images_in(directory)) refuse_used(file);
   for (const auto& file : files_there(configured_disks(machine, DisksOf::written))) refuse_used(file);

@@ -34,6 +34,7 @@ using namespace std::chrono_literals;
 constexpr char socket_name[] = "control.sock";
 constexpr std::size_t max_command = 4096;  // bytes of a command's line
 constexpr auto command_patience = 5s;
+constexpr int max_commands = 32;  // at one time: one that reverts waits for its machine, the others must not
 
 Poco::Logger& log() {
   return Poco::Logger::get("control");
@@ -136,8 +137,8 @@ json obey(const ControlServer::Context& context, const std::string& line) {
     if (name == "health") return health_json(machine_of(context, command));
     if (name == "snapshot") return snapshots_json(machine_of(context, command), command);
     throw Error(ErrorCode::refused, "unknown command '" + name + "'", "status, revert, health and snapshot are known");
-  } catch (const json::exception& e) {
-    return {{"ok", false}, {"error", std::string("not a command: ") + e.what()}};
+  } catch (const json::exception&) {
+    return {{"ok", false}, {"error", R"(not a command, which is one line such as {"command":"status"})"}};
   } catch (const std::exception& e) {
     return {{"ok", false}, {"error", e.what()}};
   }
@@ -195,7 +196,7 @@ class ConnectionFactory : public Poco::Net::TCPServerConnectionFactory {
 };
 
 Poco::ThreadPool& control_threads() {
-  static Poco::ThreadPool pool(1, 5, 60);
+  static Poco::ThreadPool pool(1, max_commands + 1, 60);
   return pool;
 }
 
@@ -210,7 +211,7 @@ ControlServer::ControlServer(Context context) {
     close_on_exec(socket);
     ::umask(before);
     auto* parameters = new Poco::Net::TCPServerParams;  // owned by the server
-    parameters->setMaxThreads(4);
+    parameters->setMaxThreads(max_commands);
     server_ = std::make_unique<Poco::Net::TCPServer>(new ConnectionFactory(std::move(context)), control_threads(),
                                                      socket, parameters);
   } catch (const Poco::Exception& e) {

@@ -10,11 +10,13 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <system_error>
 #include <vector>
 
+#include "image/image_chain.h"
 #include "image/image_header.h"
 #include "image/image_name.h"
 #include "image/layers.h"
@@ -73,13 +75,28 @@ UniqueFd connect_to(const fs::path& path) {
               "name the QMP socket of the machine's QEMU: -qmp unix:SOCKET,server=on,wait=off");
 }
 
-/// The working directory of the process that listens there, against which QEMU's relative names are meant.
-fs::path directory_of_peer(int fd) {
+/// The process that listens there; 0 where that cannot be told.
+pid_t process_of_peer(int fd) {
   ucred peer{};
   socklen_t size = sizeof peer;
+  return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
+}
+
+/// Its working directory, against which QEMU's relative names are meant.
+fs::path directory_of_peer(int fd) {
+  const pid_t peer = process_of_peer(fd);
   std::error_code error;
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0) return {};
-  return fs::read_symlink("/proc/" + std::to_string(peer.pid) + "/cwd", error);
+  return peer > 0 ? fs::read_symlink("/proc/" + std::to_string(peer) + "/cwd", error) : fs::path();
+}
+
+/// By a signal, or by a debugger. See proc(5): the state stands behind the name, which may have brackets of its own.
+bool is_stopped(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+  std::string line;
+  std::getline(file, line);
+  const auto name_end = line.rfind(')');
+  return name_end != std::string::npos &&
+         (line.compare(name_end, 3, ") T") == 0 || line.compare(name_end, 3, ") t") == 0);
 }
 
 /// QEMU names an image like this once it was opened otherwise than its header says.
@@ -160,12 +177,18 @@ class BlockJobs {
   }
 
   static QmpClient greeted(const fs::path& socket, UniqueFd fd) {
+    const pid_t peer = process_of_peer(fd.get());
     try {
       return QmpClient(std::move(fd), -1, soon());
     } catch (const Error& error) {
       if (error.code() != ErrorCode::timed_out) throw;
-      throw Error(ErrorCode::timed_out, "QEMU did not greet at " + socket.string(),
-                  "it speaks to one client at a time, and has one: give it a second -qmp socket");
+      const std::string process = "process " + std::to_string(peer);
+      const std::string what = "QEMU (" + process + ") does not answer at " + socket.string();
+      if (is_stopped(peer))
+        throw Error(ErrorCode::timed_out, what + ": it is stopped", "let it go on: kill -CONT " + std::to_string(peer));
+      throw Error(ErrorCode::timed_out, what,
+                  "it hangs, or speaks to another client there, which is one at a time: end that one, or give it a "
+                  "second -qmp socket");
     }
   }
 
@@ -289,6 +312,22 @@ void must_lie_on(const BlockJobs& jobs, const Node& node, const Node& base) {
   throw Error(ErrorCode::refused, node.file.string() + " does not lie on " + base.file.string());
 }
 
+// QEMU puts only what it has open itself onto the base; whatever else lies on the image would still need it afterwards.
+void nothing_else_may_lie_on(const Node& image, const std::optional<Node>& over) {
+  std::vector<fs::path> directories = {image.file.parent_path()};
+  if (over) directories.push_back(over->file.parent_path());
+  std::string others;
+  for (const fs::path& file : find_overlays(directories).on(image.file))
+    if (!over || file != over->file) others += (others.empty() ? "" : ", ") + printable(file.string());
+  if (others.empty()) return;
+  const std::string name = printable(image.file.string());
+  throw Error(
+      ErrorCode::refused,
+      "other overlays lie on " + name + " too, and a commit through the machine leaves them there: " + others,
+      "stream them first (pbotvm image stream FILE), or put them onto an image that is not written (pbotvm image "
+      "rebase FILE NEW_BASE), or stop the machine: a commit of images not in use puts them onto the base itself");
+}
+
 }  // namespace
 
 BlockJobReport commit_running(const fs::path& socket, const fs::path& file, const BlockJobOptions& options,
@@ -305,6 +344,7 @@ BlockJobReport commit_running(const fs::path& socket, const fs::path& file, cons
   while (const auto next = jobs.above(root)) root = *next;
   arguments["device"] = root.name;
   const auto over = jobs.above(top);
+  nothing_else_may_lie_on(top, over);
   if (over) arguments["backing-file"] = backing_text(over->file, base.file);
   const Outcome outcome = jobs.run("block-commit", std::move(arguments), over ? &base : nullptr, watch);
   if (outcome == Outcome::done) jobs.release(top, base.file);

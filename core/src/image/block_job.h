@@ -25,9 +25,10 @@ struct BlockJobReport {
 
 /// Merges the image `file` of the QEMU behind the QMP socket into the layer right below it, or into options.base. The
 /// image that the machine writes to: the machine goes on with the base, which its next start must name. A layer
-/// between: the one above it lies on the base then. A QEMU that is killed meanwhile leaves every overlay with its
-/// content, and so does being cancelled. Takes as long as there are data. Throws Error: `unavailable` when QEMU ends or
-/// is not there, `timed_out` when it does not answer within 30 s, `refused` with its own words.
+/// between: the one above it lies on the base then. Refused where yet others lie on it, which are found as by
+/// find_overlays() in its directory and in that of the one above. A QEMU that is killed meanwhile leaves every overlay
+/// with its content, and so does being cancelled. Takes as long as there are data. Throws Error: `unavailable` when
+/// QEMU ends or is not there, `timed_out` when it does not answer within 30 s, `refused` with its own words.
 BlockJobReport commit_running(const std::filesystem::path& socket, const std::filesystem::path& file,
                               const BlockJobOptions& options, const Watch& watch);
 

@@ -76,6 +76,7 @@ Machine::Machine(config::MachineConfiguration configuration, Parts parts, Option
       abilities_(parts_.hypervisor->abilities()),
       named_snapshots_(extension_of<HypervisorSnapshots>(*parts_.hypervisor)),
       events_(extension_of<HypervisorEvents>(*parts_.hypervisor)),
+      interruption_(extension_of<HypervisorInterruption>(*parts_.hypervisor)),
       wake_fd_(std::make_shared<const UniqueFd>(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC))),
       queue_(options_.queue_limit, [this] { wake(); }),
       ways_(parts_.transports.size()) {
@@ -95,6 +96,7 @@ void Machine::start() {
 void Machine::shut_down() {
   stopping_ = true;
   queue_.close("the host is shutting down");
+  if (interruption_) interruption_->interrupt();
   wake();
   if (thread_.joinable()) thread_.join();
 }

@@ -234,6 +234,7 @@ class Machine {
   const HypervisorAbilities abilities_;
   HypervisorSnapshots* const named_snapshots_;  // the back end's, if it has any; likewise:
   HypervisorEvents* const events_;
+  HypervisorInterruption* const interruption_;
   const std::shared_ptr<const UniqueFd> wake_fd_;  // shared with executions, whose clients may outlive this machine
   JobQueue queue_;
   std::optional<HeartbeatMonitor> heartbeat_;

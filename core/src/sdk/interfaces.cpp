@@ -24,6 +24,7 @@ void* Hypervisor::extension(std::string_view) {
 HypervisorSnapshots::~HypervisorSnapshots() = default;
 HypervisorEvents::~HypervisorEvents() = default;
 HypervisorHandover::~HypervisorHandover() = default;
+HypervisorInterruption::~HypervisorInterruption() = default;
 HypervisorFactory::~HypervisorFactory() = default;
 
 Language::~Language() = default;

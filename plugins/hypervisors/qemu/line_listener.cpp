@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 namespace pbotvm::qemu {
 namespace {
@@ -22,9 +23,21 @@ struct Address {
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
-Error taken(const Endpoint& endpoint, const std::string& line, const std::string& why) {
-  return Error(ErrorCode::unavailable, "cannot listen on " + endpoint.text() + " for the " + line + ": " + why,
-               "end what uses it, or give the machine another one");
+Error taken(const Endpoint& endpoint, const std::string& line, const std::string& why,
+            const std::string& remedy = "end what uses it, or give the machine another one") {
+  return Error(ErrorCode::unavailable, "cannot listen on " + endpoint.text() + " for the " + line + ": " + why, remedy);
+}
+
+/// By a connection to the socket: the process that listened there last, such as a QEMU that an earlier host left.
+Error served(const Endpoint& endpoint, const std::string& line, const UniqueFd& connection) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  std::string name;
+  if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+    std::getline(std::ifstream("/proc/" + std::to_string(peer.pid) + "/comm"), name);
+  if (name.empty()) return taken(endpoint, line, "somebody listens there");
+  const std::string pid = std::to_string(peer.pid);
+  return taken(endpoint, line, "process " + pid + " (" + name + ") listens there", "end that process: kill " + pid);
 }
 
 Address address_of(const Endpoint& endpoint, const std::string& line) {
@@ -60,8 +73,7 @@ void clear_stale_socket(const Endpoint& endpoint, const Address& address, const 
   if (::lstat(endpoint.path.c_str(), &status) != 0) return;
   if (!S_ISSOCK(status.st_mode)) throw taken(endpoint, line, "there is a file that is no socket");
   const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (::connect(probe.get(), address.get(), address.size) == 0 || errno == EAGAIN)
-    throw taken(endpoint, line, "somebody listens there");
+  if (::connect(probe.get(), address.get(), address.size) == 0 || errno == EAGAIN) throw served(endpoint, line, probe);
   ::unlink(endpoint.path.c_str());
 }
 

@@ -3,6 +3,8 @@
 
 #include <Poco/Logger.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -56,6 +58,11 @@ class LaunchError : public Error {
   using Error::Error;
 };
 
+/// Nobody waits for QEMU to come up any more, which says nothing against it.
+class Interrupted : public Error {
+  using Error::Error;
+};
+
 }  // namespace
 
 /// The descriptors that QEMU inherits, in the order of their numbers there.
@@ -79,6 +86,7 @@ QemuHypervisor::QemuHypervisor(MachineSettings machine, QemuSettings settings, G
       settings_(std::move(settings)),
       image_(std::move(image)),
       taps_(std::move(taps)),
+      interruption_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       console_(Endpoint::unix_socket(machine_.directory + "/console.sock")),
       qmp_socket_(Endpoint::unix_socket(machine_.directory + "/qmp.sock")),
       monitor_socket_(Endpoint::unix_socket(machine_.directory + "/monitor.sock")),
@@ -86,7 +94,9 @@ QemuHypervisor::QemuHypervisor(MachineSettings machine, QemuSettings settings, G
       console_log_(machine_.directory + "/console.log"),
       qemu_log_(machine_.directory + "/qemu.log"),
       display_socket_(machine_.directory + "/display.sock"),
-      snapshots_(machine_.directory) {}
+      snapshots_(machine_.directory) {
+  if (!interruption_) throw Error(ErrorCode::internal, errno_text("eventfd", errno));
+}
 
 QemuHypervisor::~QemuHypervisor() {
   stop(Deadline::in(quit_grace));
@@ -96,6 +106,7 @@ void* QemuHypervisor::extension(std::string_view identifier) {
   if (identifier == HypervisorSnapshots::identifier) return static_cast<HypervisorSnapshots*>(this);
   if (identifier == HypervisorEvents::identifier) return static_cast<HypervisorEvents*>(this);
   if (identifier == HypervisorHandover::identifier) return static_cast<HypervisorHandover*>(this);
+  if (identifier == HypervisorInterruption::identifier) return static_cast<HypervisorInterruption*>(this);
   return nullptr;
 }
 
@@ -266,7 +277,11 @@ void QemuHypervisor::launch(CommandLine line, const Deadline& deadline) {
     run_qemu(line, inherited.descriptors);
     inherited.owned.clear();
     if (!monitor) monitor = connect_endpoint(monitor_socket_, deadline);
+    await_greeting(monitor, deadline);
     qmp_.emplace(std::move(monitor), process_->pidfd(), deadline);
+  } catch (const Interrupted&) {
+    end_process(Deadline::in(0ms));
+    throw;
   } catch (const Error& error) {
     const bool ended = process_ && process_->wait(at_most(100ms, deadline));
     const std::string why = ended ? "it ended with " + process_->ending() : std::string(error.what());
@@ -279,6 +294,20 @@ void QemuHypervisor::launch(CommandLine line, const Deadline& deadline) {
     throw LaunchError(error.code(), "QEMU did not start: " + why + (said.empty() ? "" : "; it said: " + said),
                       "all of its words are in " + qemu_log_ + " below the host's state directory");
   }
+}
+
+/// Comes back when there is something for the QMP client to find, be it that QEMU ended or that the time is over.
+void QemuHypervisor::await_greeting(const UniqueFd& monitor, const Deadline& deadline) {
+  std::array<pollfd, 3> waiting{
+      {{monitor.get(), POLLIN, 0}, {process_->pidfd(), POLLIN, 0}, {interruption_.get(), POLLIN, 0}}};
+  while (::poll(waiting.data(), waiting.size(), deadline.poll_timeout()) < 0 && errno == EINTR) {
+  }
+  if (waiting[2].revents != 0)
+    throw Interrupted(ErrorCode::unavailable, "machine '" + machine_.name + "': its start was given up");
+}
+
+void QemuHypervisor::interrupt() noexcept {
+  ::eventfd_write(interruption_.get(), 1);
 }
 
 void QemuHypervisor::run_qemu(const CommandLine& line, const std::vector<int>& inherited) {

@@ -25,7 +25,8 @@ namespace pbotvm::qemu {
 class QemuHypervisor : public Hypervisor,
                        public HypervisorSnapshots,
                        public HypervisorEvents,
-                       public HypervisorHandover {
+                       public HypervisorHandover,
+                       public HypervisorInterruption {
  public:
   /// `settings`, `image` and `taps`, one for each card on a bridge, come from the start-up; everything from start() on
   /// may run as another user.
@@ -51,6 +52,8 @@ class QemuHypervisor : public Hypervisor,
 
   bool leave() noexcept override;
 
+  void interrupt() noexcept override;
+
  private:
   struct Inherited;
 
@@ -63,6 +66,7 @@ class QemuHypervisor : public Hypervisor,
   bool restore(const Deadline& deadline);
   void load_at_start(const Deadline& deadline);
   void launch(CommandLine line, const Deadline& deadline);
+  void await_greeting(const UniqueFd& monitor, const Deadline& deadline);
   void run_qemu(const CommandLine& line, const std::vector<int>& inherited);
   void add_lines(CommandLine& line, Inherited& inherited) const;
   std::string log_tail() const;
@@ -102,6 +106,7 @@ class QemuHypervisor : public Hypervisor,
   const QemuSettings settings_;
   const GuestImage image_;
   const std::vector<UniqueFd> taps_;
+  const UniqueFd interruption_;  // an eventfd, readable once the host ends
   const Endpoint console_;
   const Endpoint qmp_socket_;
   const Endpoint monitor_socket_;  // of a QEMU that may outlive the host

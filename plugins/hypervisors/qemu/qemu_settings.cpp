@@ -16,6 +16,7 @@ namespace pbotvm::qemu {
 namespace {
 
 constexpr std::uint64_t mib = 1024 * 1024;
+constexpr std::size_t most_kernel_arguments = 1500;  // bytes; x86 kernels cut what they are told at 2048
 constexpr std::uint64_t default_memory = 1024 * mib;
 constexpr std::uint64_t least_memory = 128 * mib;
 constexpr std::uint64_t most_memory = 1024 * 1024 * mib;
@@ -128,7 +129,12 @@ QemuSettings read_settings(const Settings& settings, const std::string& path) {
   made.balloon = settings.boolean("balloon", false);
   made.outlive = settings.boolean("outlive", false);
   made.extra = read_extra(settings);
-  if (const auto node = settings.find("append")) made.append = read_words(*node, "append", true);
+  if (const auto node = settings.find("append")) {
+    made.append = read_words(*node, "append", true);
+    if (made.append.size() > most_kernel_arguments)
+      node->fail("append has " + std::to_string(made.append.size()) + " bytes; the kernel takes " +
+                 std::to_string(most_kernel_arguments) + " beside those that the machine needs");
+  }
   return made;
 }
 

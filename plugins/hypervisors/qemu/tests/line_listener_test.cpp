@@ -7,8 +7,11 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 
 #include "temporary_directory.h"
 
@@ -18,6 +21,7 @@ namespace {
 using namespace std::chrono_literals;
 using pbotvm::testing::TemporaryDirectory;
 using pbotvm::testing::write_text;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 /// The system picks one.
@@ -69,11 +73,30 @@ TEST(LineListener, ReplacesASocketThatNobodyServesAnyMore) {
   EXPECT_TRUE(connect_endpoint(path, Deadline::in(5s)));
 }
 
-TEST(LineListener, DoesNotStealASocketThatIsServed) {
+TEST(LineListener, DoesNotStealASocketThatIsServedAndSaysByWhom) {
   const TemporaryDirectory directory;
   const Endpoint path = Endpoint::unix_socket(directory.file("s"));
   const UniqueFd first = listen_on(path, "data line");
-  EXPECT_THAT(complaint(path), HasSubstr("somebody listens there"));
+  const std::string self = std::to_string(::getpid());
+  EXPECT_THAT(complaint(path), AllOf(HasSubstr("process " + self + " (test-hypervisor"), HasSubstr("listens there"),
+                                     HasSubstr("end that process: kill " + self)));
+}
+
+TEST(LineListener, NamesTheProcessThatInheritedTheSocketAndListensThere) {
+  const TemporaryDirectory directory;
+  const Endpoint path = Endpoint::unix_socket(directory.file("s"));
+  UniqueFd listener = listen_on(path, "data line");
+  const pid_t heir = ::fork();
+  if (heir == 0) {
+    ::listen(listener.get(), 1);  // as QEMU does
+    ::kill(::getpid(), SIGSTOP);
+    ::_exit(0);
+  }
+  listener.reset();
+  ASSERT_EQ(heir, ::waitpid(heir, nullptr, WUNTRACED));
+  EXPECT_THAT(complaint(path), HasSubstr("end that process: kill " + std::to_string(heir)));
+  ::kill(heir, SIGKILL);
+  ASSERT_EQ(heir, ::waitpid(heir, nullptr, 0));
 }
 
 TEST(LineListener, DoesNotRemoveAFileThatIsNoSocket) {

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iostream>
 #include <set>
+#include <thread>
 
 #include "qemu_machine_fixture.h"
 
@@ -22,6 +23,14 @@ std::set<std::string> files_left() {
   std::set<std::string> found;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) found.insert(entry.path().filename());
   return found;
+}
+
+/// Says in the file "hangs" that it runs.
+std::string hanging_binary() {
+  const std::string path = std::filesystem::absolute("hanging-qemu");
+  write_text(path, "#!/bin/sh\n: >" + std::filesystem::absolute("hangs").string() + "\nexec sleep 1000\n");
+  std::filesystem::permissions(path, std::filesystem::perms(0755));
+  return path;
 }
 
 TEST_F(QemuMachine, GoesBackToItsSnapshotInPlaceAndAfterARestart) {
@@ -97,6 +106,20 @@ TEST_F(QemuMachine, ThatIsKilledIsNoLongerRunningAndStartsAgain) {
   EXPECT_THAT(complaint([&] { qemu->take_snapshot(soon()); }), HasSubstr("does not run"));
   EXPECT_EQ(Started::fresh, qemu->start(soon()));
   EXPECT_TRUE(qemu->running());
+}
+
+TEST_F(QemuMachine, WhoseStartHangsGivesUpWhenTheHostEnds) {
+  const auto qemu = make(", binary: " + hanging_binary());
+  std::thread host([&] {
+    while (!std::filesystem::exists("hangs")) std::this_thread::sleep_for(10ms);
+    static_cast<HypervisorInterruption*>(qemu->extension(HypervisorInterruption::identifier))->interrupt();
+  });
+  const auto begun = Clock::now();
+  EXPECT_THAT(complaint([&] { qemu->start(soon()); }), HasSubstr("was given up"));
+  EXPECT_LT(Clock::now() - begun, 30s);
+  host.join();
+  EXPECT_FALSE(qemu->running());
+  EXPECT_EQ((std::set<std::string>{"console.log", "qemu.log"}), files_left());
 }
 
 TEST_F(QemuMachine, HasNothingToGoBackToBeforeItsFirstSnapshot) {

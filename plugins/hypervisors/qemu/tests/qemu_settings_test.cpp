@@ -69,6 +69,7 @@ TEST(QemuSettings, ComplainAtTheirPlace) {
   EXPECT_THAT(complaint("{binary: sh, boot: floppy}"), StartsWith("p.yaml:1:20: error: boot is 'floppy'"));
   EXPECT_THAT(complaint("{binary: sh, boot: disk}"), HasSubstr("there are no disks"));
   EXPECT_THAT(complaint("{binary: sh, append: \"a\\nb\"}"), HasSubstr("control character"));
+  EXPECT_THAT(complaint("{binary: sh, append: " + std::string(1501, 'x') + "}"), HasSubstr("append has 1501 bytes"));
 }
 
 TEST(QemuSettings, SayHowToGetQemuWhereThereIsNone) {
