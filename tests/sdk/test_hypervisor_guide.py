@@ -5,6 +5,7 @@ the real guest program as its machine."""
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 
@@ -45,6 +46,8 @@ class Guide(Folder):
         run("cmake", "--install", str(BUILD), "--prefix", sdk, "--component", "sdk")
         run("cmake", "-S", source, "-B", build, "-DCMAKE_PREFIX_PATH=" + sdk, "-DCMAKE_BUILD_TYPE=Debug")
         run("cmake", "--build", build)
+        # Where the host's user can reach it, too.
+        cls.guest = shutil.copy(program("pbotvm-guest"), cls.folder)
         cls.plugins = f"{BUILD / 'lib' / 'pbotvm'}:{build}/lib/pbotvm"
 
     def make_host(self, yaml=YAML):
@@ -54,7 +57,7 @@ class Guide(Folder):
         for path in (lines, os.path.join(lines, "work")):
             os.chmod(path, 0o777)  # host and guest program run as the host's user
         return Host(folder, {"PBOTVM_PLUGINS": self.plugins, "PBOTVM_TIMEOUT": 2, "PBOTVM_QUEUE_TIMEOUT": 60},
-                    yaml.format(guest=program("pbotvm-guest"), lines=lines))
+                    yaml.format(guest=self.guest, lines=lines))
 
     def test_is_loaded_by_the_host(self):
         listed = subprocess.run([program("pbotvm-host"), "--list-plugins"], capture_output=True, text=True, timeout=60,
