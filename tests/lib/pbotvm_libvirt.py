@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import unittest
 
-from pbotvm_testing import BUILD, IMAGE, Host, clean_environment, free_port, program, wait_for
+from pbotvm_testing import BUILD, Host, clean_environment, copy_image, free_port, program, wait_for
 
 PROGRAMS = ("libvirtd", "virsh", "unshare", "setpriv", "qemu-img")
 
@@ -273,7 +273,7 @@ def prepare(devices=SERIALS + CHANNEL, on_crash="destroy", disk_mount=None, disk
     Shared.libvirt = Libvirt(folder)
     unittest.addModuleCleanup(Shared.libvirt.stop)
     Shared.libvirt.start()
-    Shared.places = {"name": Shared.name, "folder": folder, "lines": lines, "disk": disk, "image": IMAGE.resolve(),
+    Shared.places = {"name": Shared.name, "folder": folder, "lines": lines, "disk": disk, "image": copy_image(folder),
                      "serial": free_port(), "heart": free_port(), "uri": Shared.libvirt.uri, "fast": "false", "cid": 0,
                      "virtio": f"unix:{lines}/data.sock", "on_crash": on_crash}
     Shared.libvirt.virsh("define", Shared.libvirt.write("domain.xml", domain_xml(devices)))

@@ -28,6 +28,11 @@ def free_port():
         return s.getsockname()[1]
 
 
+def copy_image(folder):
+    """A copy of the guest image there, for a user who cannot reach the place where it was built."""
+    return shutil.copytree(IMAGE, os.path.join(folder, "image"), ignore=shutil.ignore_patterns("modules", ".*"))
+
+
 def clean_environment(**changes):
     """The environment without any PBOTVM_* of the person who runs the tests."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PBOTVM_")}
@@ -102,11 +107,12 @@ class Host:
         self.environment = clean_environment(**settings)
         self.arguments = list(arguments)
         self.prefix = list(prefix)
+        self.program = program("pbotvm-host")
         self.process = None
 
     def start(self):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([*self.prefix, program("pbotvm-host"), *self.arguments], stdout=log, stderr=log,
+            self.process = subprocess.Popen([*self.prefix, self.program, *self.arguments], stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, env=self.environment, start_new_session=True)
         return self
 

@@ -15,7 +15,7 @@ import threading
 import unittest
 
 from pbotvm_machine import BareMachine, Console
-from pbotvm_testing import BUILD, IMAGE, Folder, Host, free_port, main, wait_for
+from pbotvm_testing import BUILD, IMAGE, TOP, Folder, Host, copy_image, free_port, main, wait_for
 
 APART = "PBOTVM_TEST_APART"  # set where this runs in namespaces of its own
 HELPER = pathlib.Path("/usr/lib/qemu/qemu-bridge-helper")
@@ -320,6 +320,13 @@ class BridgedNetworkOfAService(BridgedNetwork):
     @classmethod
     def prepare(cls):
         super().prepare()
+        # What that user runs and reads, where he can reach it.
+        build = os.path.join(cls.folder, "build")
+        os.makedirs(os.path.join(build, "bin"))
+        cls.host.program = shutil.copy(BUILD / "bin" / "pbotvm-host", os.path.join(build, "bin"))
+        shutil.copytree(BUILD / "lib", os.path.join(build, "lib"), symlinks=True, ignore=shutil.ignore_patterns("pbotvm", "fixtures"))
+        cls.host.environment |= {"LD_LIBRARY_PATH": os.path.join(build, "lib"), "PBOTVM_IMAGE": copy_image(cls.folder),
+                                 "PBOTVM_LANGUAGES": shutil.copytree(TOP / "etc" / "languages", os.path.join(cls.folder, "languages"))}
         os.makedirs(cls.host.state)
         shutil.chown(cls.host.state, "pbotvm", "pbotvm")
 
