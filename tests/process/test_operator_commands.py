@@ -18,8 +18,11 @@ ALSO = ("vm-client", "vm-exec", "vm-server", "add-serials", "add-vsock")
 
 
 def run(name, *arguments, environment=None, timeout=120, **more):
-    return subprocess.run([program(name), *arguments], env=environment or clean_environment(), timeout=timeout,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, **more)
+    ended = subprocess.run([program(name), *arguments], env=environment or clean_environment(), timeout=timeout,
+                           stdin=subprocess.DEVNULL, capture_output=True, text=True, **more)
+    if "Sanitizer" in ended.stderr:  # told by itself: behind what differs it would be cut off
+        raise AssertionError(f"{name} {' '.join(map(str, arguments))}: {ended.stderr}")
+    return ended
 
 
 class Names(Folder):

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "plugin/patient_guard.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <sstream>
 #include <thread>
@@ -14,15 +15,16 @@ constexpr const char* remedy = "mend or remove the plug-in and restart the host"
 }  // namespace
 
 struct WorkerThreads::Worker {
+  std::thread thread;  // joinable until somebody waits for it, or nobody will
   std::condition_variable wake;
   std::function<void()> task;  // empty while it waits
+  bool abandoned = false;
 };
 
 struct WorkerThreads::State {
   std::mutex mutex;
-  std::condition_variable ended;
+  std::vector<std::shared_ptr<Worker>> workers;  // all that are not abandoned
   std::vector<std::shared_ptr<Worker>> idle;
-  std::size_t waiting = 0;  // threads that wait for a task, or are about to end for want of one
   bool closed = false;
 
   static void serve(const std::shared_ptr<State>& state, const std::shared_ptr<Worker>& worker) {
@@ -33,38 +35,64 @@ struct WorkerThreads::State {
       task();
       task = nullptr;  // what it owns goes before the thread counts as idle
       lock.lock();
-      if (state->closed || state->idle.size() >= max_idle) return;
+      if (state->closed || worker->abandoned) return;
+      if (state->idle.size() >= max_idle) return state->let_go(*worker);
       state->idle.push_back(worker);
-      ++state->waiting;
       worker->wake.wait(lock, [&] { return worker->task || state->closed; });
-      --state->waiting;
-      state->ended.notify_all();
     }
+  }
+
+  // With the mutex held.
+  void let_go(Worker& worker) {
+    worker.thread.detach();
+    workers.erase(
+        std::find_if(workers.begin(), workers.end(), [&](const auto& each) { return each.get() == &worker; }));
   }
 };
 
 WorkerThreads::WorkerThreads() : state_(std::make_shared<State>()) {}
 
 WorkerThreads::~WorkerThreads() {
-  std::unique_lock lock(state_->mutex);
-  state_->closed = true;
-  for (const auto& worker : state_->idle) worker->wake.notify_one();
-  state_->idle.clear();
-  state_->ended.wait(lock, [this] { return state_->waiting == 0; });
+  std::vector<std::shared_ptr<Worker>> workers;
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->closed = true;
+    state_->idle.clear();
+    workers.swap(state_->workers);
+    for (const auto& worker : workers) worker->wake.notify_one();
+  }
+  for (const auto& worker : workers) worker->thread.join();
 }
 
-void WorkerThreads::run(std::function<void()> task) {
+WorkerThreads::Run WorkerThreads::run(std::function<void()> task) {
   const std::lock_guard lock(state_->mutex);
   if (!state_->idle.empty()) {
     const auto worker = state_->idle.back();
     state_->idle.pop_back();
     worker->task = std::move(task);
     worker->wake.notify_one();
-    return;
+    return worker;
   }
   const auto worker = std::make_shared<Worker>();
   worker->task = std::move(task);
-  std::thread([state = state_, worker] { State::serve(state, worker); }).detach();
+  state_->workers.push_back(worker);
+  try {
+    worker->thread = std::thread([state = state_, worker] { State::serve(state, worker); });
+  } catch (...) {
+    state_->workers.pop_back();
+    throw;
+  }
+  return worker;
+}
+
+void WorkerThreads::abandon(const Run& run) {
+  const std::lock_guard lock(state_->mutex);
+  const auto worker = run.lock();
+  // It may have come back meanwhile, and be idle or have gone: then there is nothing to give up.
+  if (!worker || std::find(state_->idle.begin(), state_->idle.end(), worker) != state_->idle.end()) return;
+  if (std::find(state_->workers.begin(), state_->workers.end(), worker) == state_->workers.end()) return;
+  worker->abandoned = true;
+  state_->let_go(*worker);
 }
 
 bool PatientGuard::suspended(const std::string& kind, const std::string& plugin) const {

@@ -16,20 +16,27 @@
 
 namespace pbotvm::plugin {
 
-/// Threads that run one task each and are used again. A task that never ends keeps its thread; nobody waits for it.
+/// Threads that run one task each and are used again.
 class WorkerThreads {
+  struct Worker;
+
  public:
+  using Run = std::weak_ptr<Worker>;
+
   WorkerThreads();
-  /// Ends the idle threads. Those that are still busy are left behind; they end with their task or with the process.
+  /// Waits for the tasks that were not abandoned, and until what they own is gone.
   ~WorkerThreads();
   WorkerThreads(const WorkerThreads&) = delete;
   WorkerThreads& operator=(const WorkerThreads&) = delete;
 
   /// Throws std::system_error when no thread can be had. The task must not throw. Any thread.
-  void run(std::function<void()> task);
+  Run run(std::function<void()> task);
+
+  /// Nobody will wait for this task, which may never end: its thread ends with it, or with the process. Any
+  /// thread. A thread that has come back meanwhile and runs another task is let go in the same way.
+  void abandon(const Run& run);
 
  private:
-  struct Worker;
   struct State;
   std::shared_ptr<State> state_;  // shared: a thread that is left behind still refers to it
 };
@@ -51,8 +58,11 @@ class PatientGuard {
     // shared: the thread may still run the task when this call has given up
     auto task = std::make_shared<std::packaged_task<Value()>>(std::move(function));
     std::future<Value> result = task->get_future();
-    guarded(call, [&] { threads_.run([task = std::move(task)] { (*task)(); }); });
-    if (result.wait_for(patience_) != std::future_status::ready) suspend(call);
+    const auto run = guarded(call, [&] { return threads_.run([task = std::move(task)] { (*task)(); }); });
+    if (result.wait_for(patience_) != std::future_status::ready) {
+      threads_.abandon(run);
+      suspend(call);
+    }
     return guarded(call, [&]() -> Value { return result.get(); });
   }
 
