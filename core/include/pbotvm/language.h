@@ -50,6 +50,7 @@ class PBOTVM_EXPORT Language {
   /// The text for the client, without a line's end. Not trusted with anything else.
   virtual std::string reply(const Request& request, const Result& result) const = 0;
 
+  /// Asked for an interface by its identifier, such as LanguageFacts::identifier; null where it has none of that name.
   virtual void* extension(std::string_view identifier);
 };
 
@@ -58,7 +59,8 @@ struct LanguageContext {
   std::vector<std::filesystem::path> definition_directories;  ///< of YAML definitions, later ones win
 };
 
-/// Made once when its plug-in is loaded; `create` runs at start-up and returns every language that the plug-in brings.
+/// Made once when its plug-in is loaded; `create` returns every language that the plug-in brings. It runs at start-up,
+/// and again when an operator has the languages read anew (SIGHUP), while those of the call before still serve.
 class PBOTVM_EXPORT LanguageFactory {
  public:
   virtual ~LanguageFactory();

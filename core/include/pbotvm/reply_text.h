@@ -4,7 +4,6 @@
 // Helpers for languages: the options that every language takes, and the texts of replies, which are PBot's own. All of
 // them are pure: any thread, at the same time. None of them throws for what a client or a program wrote.
 
-#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +28,7 @@ struct CodeOptions {
 /// `with_value` is followed by its value, as a word of its own. `-stdin` may also stand behind the code, outside of
 /// quotes, and takes all that follows. Options in the code win over the keys of the request.
 PBOTVM_EXPORT CodeOptions parse_code_options(const Request& request, bool takes_options = true,
-                                             std::initializer_list<std::string_view> with_value = {});
+                                             const std::vector<std::string_view>& with_value = {});
 
 /// Splits words as a POSIX shell does: blanks, single and double quotes, backslash; expands nothing. A quote that is
 /// not closed reaches to the end.

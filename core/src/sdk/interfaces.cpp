@@ -5,6 +5,7 @@
 
 #include "pbotvm/hypervisor.h"
 #include "pbotvm/language.h"
+#include "pbotvm/language_facts.h"
 #include "pbotvm/settings_check.h"
 #include "pbotvm/transport.h"
 
@@ -31,6 +32,7 @@ Language::~Language() = default;
 void* Language::extension(std::string_view) {
   return nullptr;
 }
+LanguageFacts::~LanguageFacts() = default;
 LanguageFactory::~LanguageFactory() = default;
 
 SettingsCheck::~SettingsCheck() = default;

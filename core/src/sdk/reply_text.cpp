@@ -161,7 +161,7 @@ bool begins_option(std::string_view text, std::size_t at) {
 
 // Takes what stands before the code; returns where the code begins.
 std::size_t take_leading(std::string_view text, CodeOptions& options, bool takes_options,
-                         std::initializer_list<std::string_view> with_value) {
+                         const std::vector<std::string_view>& with_value) {
   std::size_t at = 0;
   while (begins_option(text, at)) {
     std::size_t end = at;
@@ -189,7 +189,7 @@ std::size_t take_leading(std::string_view text, CodeOptions& options, bool takes
 }  // namespace
 
 CodeOptions parse_code_options(const Request& request, bool takes_options,
-                               std::initializer_list<std::string_view> with_value) {
+                               const std::vector<std::string_view>& with_value) {
   CodeOptions options;
   options.arguments = split_words(request.arguments);
   options.input = request.input;

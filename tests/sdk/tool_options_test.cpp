@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#include "pbotvm/tool_options.h"
+
+#include <gtest/gtest.h>
+
+#include "pbotvm/error.h"
+
+namespace pbotvm {
+namespace {
+
+const ToolOptions gcc({"-O?", "-W*", "!-Wl,*", "!-Wa,*", "-std=c*", "-include *", "!-include */*", "-D *"});
+
+TEST(ToolOptions, AllowsWhatARuleNames) {
+  EXPECT_EQ(gcc.first_refused({"-O2", "-Wall", "-Wformat=2", "-std=c11"}), "");
+  EXPECT_EQ(gcc.first_refused({}), "");
+}
+
+TEST(ToolOptions, RefusesWhatNoRuleNames) {
+  EXPECT_EQ(gcc.first_refused({"-O2", "-fplugin=x.so", "-specs=y"}), "-fplugin=x.so");
+  EXPECT_EQ(gcc.first_refused({"-O22"}), "-O22");
+  EXPECT_EQ(gcc.first_refused({"-std=gnu11"}), "-std=gnu11");
+  EXPECT_EQ(ToolOptions({}).first_refused({"-x"}), "-x");
+}
+
+TEST(ToolOptions, ARuleWithAnExclamationMarkWinsOverAnother) {
+  EXPECT_EQ(gcc.first_refused({"-Wl,@file"}), "-Wl,@file");
+  EXPECT_EQ(gcc.first_refused({"-Wla"}), "");
+}
+
+TEST(ToolOptions, AnOptionWithAValueTakesTheNextWord) {
+  EXPECT_EQ(gcc.first_refused({"-include", "stdio.h", "-O1"}), "");
+  EXPECT_EQ(gcc.first_refused({"-include", "/etc/passwd"}), "-include /etc/passwd");
+  EXPECT_EQ(gcc.first_refused({"-D", "-fplugin=x"}), "") << "a value is never an option";
+  EXPECT_EQ(gcc.first_refused({"-O1", "-include"}), "-include");
+  EXPECT_EQ(gcc.with_value(), (std::vector<std::string_view>{"-include", "-include", "-D"}));
+}
+
+TEST(ToolOptions, ControlCharactersMatchNothing) {
+  EXPECT_EQ(gcc.first_refused({"-Wall\nx"}), "-Wall\nx");
+}
+
+TEST(ToolOptions, StarsBacktrack) {
+  const ToolOptions rules({"-a*b*c"});
+  EXPECT_EQ(rules.first_refused({"-axbxbxc"}), "");
+  EXPECT_EQ(rules.first_refused({"-abc"}), "");
+  EXPECT_EQ(rules.first_refused({"-axcxb"}), "-axcxb");
+}
+
+TEST(ToolOptions, RefusalNamesTheOptionAndWhatIsAllowed) {
+  EXPECT_EQ(ToolOptions({"-w", "-I *", "!-W*"}).refusal("perl", {"-e\x1b"}),
+            "Option '-e<esc>' is not allowed for language 'perl'; allowed are -w, -I *");
+  EXPECT_EQ(ToolOptions({}).refusal("bf", {"-x"}), "Option '-x' is not allowed for language 'bf'; it takes none.");
+  EXPECT_EQ(gcc.refusal("c11", {"-O1"}), "");
+}
+
+TEST(ToolOptions, RulesThatMeanNothingAreRefused) {
+  for (const char* rule : {"", "w", "!", "-", "!x", "-a b c", "-a "}) EXPECT_THROW(ToolOptions({rule}), Error) << rule;
+}
+
+}  // namespace
+}  // namespace pbotvm
