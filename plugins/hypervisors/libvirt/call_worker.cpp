@@ -6,7 +6,6 @@
 #include <deque>
 #include <mutex>
 #include <optional>
-#include <thread>
 
 namespace pbotvm::libvirt {
 namespace {
@@ -43,7 +42,12 @@ CallWorker::~CallWorker() {
   std::unique_lock lock(state_->mutex);
   state_->ending = true;
   state_->changed.notify_all();
-  state_->changed.wait_for(lock, goodbye_time, [this] { return state_->ended; });
+  const bool came_back = state_->changed.wait_for(lock, goodbye_time, [this] { return state_->ended; });
+  lock.unlock();
+  if (came_back)
+    thread_.join();  // a process that ends must not find it still on its way out
+  else
+    thread_.detach();
 }
 
 void CallWorker::run(const std::shared_ptr<State>& state) {
@@ -82,12 +86,13 @@ CallWorker::State& CallWorker::state() {
         ErrorCode::timed_out,
         "libvirt at " + subject_.uri + " has not come back from the last " + std::to_string(most_abandoned) + " calls",
         hung_remedy(subject_.uri));
-  state_ = std::make_shared<State>(subject_, watch_);
+  const auto state = std::make_shared<State>(subject_, watch_);
   sigset_t all, before;
   sigfillset(&all);  // signals are for the host's own threads
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread([state = state_] { run(state); }).detach();
+  thread_ = std::thread([state] { run(state); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  state_ = state;
   return *state_;
 }
 
@@ -119,6 +124,7 @@ void CallWorker::give_up() {
     state_->changed.notify_all();
   }
   abandoned_.push_back(state_);
+  thread_.detach();
   state_.reset();
   watch_->forsake("a call was given up");
 }

@@ -7,6 +7,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -77,6 +78,7 @@ class CallWorker {
 
   const Subject subject_;
   const std::shared_ptr<DomainWatch> watch_;
+  std::thread thread_;            // runs while there is a state_
   std::shared_ptr<State> state_;  // shared with the thread, which may be left behind
   std::vector<std::weak_ptr<State>> abandoned_;
 };
