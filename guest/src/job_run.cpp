@@ -25,6 +25,9 @@ constexpr std::uint32_t default_processes = 256;
 constexpr std::uint64_t default_file_size = 64 << 20;
 constexpr std::uint32_t default_open_files = 256;
 
+// Bytes that are written of an explained step's core file: pages that were never used leave holes in it. A deep stack
+// of 8 MiB fits; of a program that filled more memory the rest is missing, and with it mostly the stack.
+constexpr std::uint64_t explained_core = 16 << 20;
 // Without control groups only all processes of the user can be bounded, whoever started them.
 constexpr std::uint32_t others_of_user = 256;
 constexpr std::size_t feed_at_once = 64 * 1024;  // bytes of an order that is not whole
@@ -161,6 +164,7 @@ void JobRun::fail(const std::string& why) {
 void JobRun::append_step_order() {
   const Step& step = announced_.job.steps[step_];
   const bool first = !last_step_;
+  process_limits_.core_size = is_explained(step_) ? explained_core : 0;
   append_order(order_, step, environment_of(step, containment_, sandbox_->directory()), process_limits_,
                first ? announced_.job.directories : std::vector<std::string>(),
                first ? announced_.job.files.size() : 0);
@@ -237,6 +241,12 @@ void JobRun::rest(std::size_t bytes) {
 }
 
 // ---- a step
+
+// Whether the next step is one that looks at what a crash of this one left: only then it may leave a core file.
+bool JobRun::is_explained(std::size_t step) const {
+  const auto& steps = announced_.job.steps;
+  return step + 1 < steps.size() && steps[step + 1].when == When::after_crash;
+}
 
 // The first step from step_ on that is to be run.
 bool JobRun::choose_step() {

@@ -76,6 +76,7 @@ class JobRun {
   void set_limits();
   void begin_files();
   bool choose_step();
+  bool is_explained(std::size_t step) const;
   void append_step_order();
   void feed();
   void write_order();

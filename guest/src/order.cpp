@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "collect.h"
@@ -106,11 +107,20 @@ void set_limit(int resource, std::uint64_t soft, std::uint64_t hard) {
   if (setrlimit(static_cast<__rlimit_resource>(resource), &limit) < 0) throw SystemError("setrlimit");
 }
 
+// A program that wants another one may still ask for it, up to the hard limit that all jobs have.
+void set_core_limit(std::uint64_t size) {
+  if (size == 0) return;
+  rlimit now{};
+  if (getrlimit(RLIMIT_CORE, &now) < 0) throw SystemError("getrlimit");
+  set_limit(RLIMIT_CORE, std::min<rlim_t>(size, now.rlim_max), now.rlim_max);
+}
+
 void set_process_limits(const ProcessLimits& limits) {
   set_limit(RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + 1);  // SIGXCPU, and a second later SIGKILL
   set_limit(RLIMIT_FSIZE, limits.file_size, limits.file_size);
   set_limit(RLIMIT_NOFILE, limits.open_files, limits.open_files);
   if (limits.processes > 0) set_limit(RLIMIT_NPROC, limits.processes, limits.processes);
+  set_core_limit(limits.core_size);
 }
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {

@@ -17,12 +17,13 @@ namespace pbotvm::guest {
 inline constexpr char run_order = 'r';
 inline constexpr char collect_order = 'c';
 
-/// Resource limits of one process (setrlimit(2)); all are set, none is zero.
+/// Resource limits of one process (setrlimit(2)); all are set, none but the last two is zero.
 struct ProcessLimits {
   std::uint64_t cpu_seconds = 0;
   std::uint64_t file_size = 0;
   std::uint64_t open_files = 0;
   std::uint64_t processes = 0;  ///< of the user; only where no control group counts them, otherwise 0
+  std::uint64_t core_size = 0;  ///< of a file that a crash leaves; more than the hard limit is the hard limit
 };
 
 /// Appends the step, the directories to make, and how many files follow.

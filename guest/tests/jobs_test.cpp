@@ -172,6 +172,15 @@ TEST_F(GuestJobs, steps_run_by_their_conditions) {
   EXPECT_EQ(outcome.steps[1].signal, SIGSEGV);
 }
 
+// In units of 512 bytes, as dash counts; each step tells its limit and crashes.
+TEST_F(GuestJobs, a_step_may_leave_a_core_only_when_the_next_one_looks_at_it) {
+  const std::string crash = "ulimit -c; cd /; kill -SEGV $$";
+  Job job = shell_job("");
+  job.steps = {step({"dash", "-c", crash}), step({"dash", "-c", "exit 0"}, When::always), step({"dash", "-c", crash}),
+               step({"dash", "-c", crash}, When::after_crash), step({"dash", "-c", "ulimit -c"}, When::after_crash)};
+  EXPECT_EQ(client.run(job).out(), "0\n32768\n32768\n0\n");
+}
+
 TEST_F(GuestJobs, steps_share_the_directory_and_nothing_of_a_step_outlives_it) {
   Job job = shell_job("");
   job.steps = {step({"sh", "-c", "sleep 1000 & echo $! > pid; echo x > /tmp/shared-file"}),

@@ -10,11 +10,13 @@ import threading
 from pbotvm_testing import Folder, clean_environment, main, program
 
 CLIENTS = ("run", "client", "exec")
-COMMANDS = (*CLIENTS, "status", "revert", "health", "doctor", "devices", "image", "vm", "snapshot", "warm")
+COMMANDS = (*CLIENTS, "status", "revert", "health", "doctor", "devices", "image", "language", "languages", "plugin", "vm", "snapshot", "warm")
 WITH_PARTS = {
     "devices": ("add-serials", "add-vsock", "add-virtio-serial", "list"),
     "image": ("info", "create", "overlay", "commit", "rebase", "stream"),
     "vm": ("list", "status", "start", "stop", "destroy", "console", "create", "delete"),
+    "language": ("test",),
+    "plugin": ("new",),
     "snapshot": ("list", "create", "revert", "delete"),
 }
 USAGE, MISSING, CONFIGURATION, REFUSED = 64, 69, 78, 77

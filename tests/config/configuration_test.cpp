@@ -89,8 +89,9 @@ std::string dump(const Configuration& c) {
   out << c.address << " " << c.server << " " << c.timeout.count() << " " << c.queue_timeout.count() << " "
       << c.queue_limit << " " << c.output_limit << " " << c.memory_limit << " " << c.process_limit << " "
       << c.file_limit << " " << c.collect_limit << " " << c.collect_files << " " << c.persist_limit << " "
-      << c.persist_keys << " " << c.language << " " << c.state << " " << c.user << " " << static_cast<int>(c.log_level)
-      << " " << c.default_machine << "\n";
+      << c.persist_keys << " " << c.paste_files << " " << c.paste_limit << " " << c.paste_url << " " << c.fortune << " "
+      << c.warm_up.count() << " " << c.history << " " << c.history_entries << " " << c.history_size << " " << c.language
+      << " " << c.state << " " << c.user << " " << static_cast<int>(c.log_level) << " " << c.default_machine << "\n";
   for (const auto& path : c.plugins) out << path << " ";
   for (const auto& path : c.languages) out << path << " ";
   for (const auto& m : c.machines) {
@@ -111,7 +112,8 @@ std::string dump(const Configuration& c) {
 TEST_F(ConfigurationTest, HasADefaultForEverything) {
   const Configuration c = load();
   EXPECT_EQ(dump(c),
-            "127.0.0.1 9000 10000 10000 64 262144 536870912 200 33554432 4194304 64 1048576 1000 c2x \"/run/pbotvm\" "
+            "127.0.0.1 9000 10000 10000 64 262144 536870912 200 33554432 4194304 64 1048576 1000 1000 67108864  1 "
+            "30000 1 100 67108864 c2x \"/run/pbotvm\" "
             "pbotvm 2 pbot-vm\n"
             "\"/opt/pbotvm/lib/pbotvm\" \"/opt/pbotvm/share/pbotvm/languages\" \n"
             "pbot-vm pbot-vm 127.0.0.1:5555 127.0.0.1:5556 unix:machines/pbot-vm/virtio-serial.sock 7 5555 1 "
@@ -144,6 +146,14 @@ TEST_F(ConfigurationTest, ReadsEveryVariable) {
                          {"PBOTVM_COLLECT_FILES", "10"},
                          {"PBOTVM_PERSIST_LIMIT", "11"},
                          {"PBOTVM_PERSIST_KEYS", "12"},
+                         {"PBOTVM_PASTE_FILES", "13"},
+                         {"PBOTVM_PASTE_LIMIT", "1 MiB"},
+                         {"PBOTVM_PASTE_URL", "https://p/"},
+                         {"PBOTVM_FORTUNE", "false"},
+                         {"PBOTVM_WARM_UP", "14"},
+                         {"PBOTVM_HISTORY", "false"},
+                         {"PBOTVM_HISTORY_ENTRIES", "15"},
+                         {"PBOTVM_HISTORY_SIZE", "16 MiB"},
                          {"PBOTVM_LANGUAGE", "c++20"},
                          {"PBOTVM_PLUGINS", "/a:/b/"},
                          {"PBOTVM_LANGUAGES", "/c"},
@@ -164,7 +174,9 @@ TEST_F(ConfigurationTest, ReadsEveryVariable) {
                          {"HOME", "/root"}};
   const Configuration c = load();
   EXPECT_EQ(dump(c),
-            "::1 1 2500 3000 4 5120 6291456 7 8 9 10 11 12 c++20 \"/e\" me 3 m\n\"/a\" \"/b\" \"/c\" \n"
+            "::1 1 2500 3000 4 5120 6291456 7 8 9 10 11 12 13 1048576 https://p/ 0 14000 0 15 16777216 c++20 \"/e\" me "
+            "3 m\n\"/a\" "
+            "\"/b\" \"/c\" \n"
             "m dom unix:s 127.0.0.1:10 0 11 12 1 /i machines/m 0 0 serial{} vsock{} heartbeat{mode=beat } none{} ");
   EXPECT_TRUE(c.machines.at(0).transports_named);
 }
@@ -175,7 +187,9 @@ TEST_F(ConfigurationTest, ReadsEveryKeyOfAFile) {
       "host: {address: example.org, server: 1, timeout: 0.5, queue_timeout: 2, queue_limit: 3, output_limit: 4,\n"
       "       memory_limit: 1 GiB, process_limit: 5, file_limit: 6, collect_limit: 7, collect_files: 8, persist_limit: "
       "9,\n"
-      "       persist_keys: 10, language: sh, plugins: lib, languages: [one, "
+      "       persist_keys: 10, paste_files: 0, paste_limit: 64 KiB, paste_url: 'http://q/?', fortune: false,\n"
+      "       warm_up: 0.5, history: false, history_entries: 2, history_size: 8 MiB, language: sh, plugins: lib, "
+      "languages: [one, "
       "/two],\n"
       "       state: run, user: u, log_level: error}\n"
       "machines:\n"
@@ -195,16 +209,17 @@ TEST_F(ConfigurationTest, ReadsEveryKeyOfAFile) {
       "    transports: [vsock, {plugin: serial, speed: 3}]\n"
       "    protocol: frames\n");
   const std::string here = directory.string();
-  EXPECT_EQ(dump(load()), "example.org 1 500 2000 3 4 1073741824 5 6 7 8 9 10 sh \"" + here + "/run\" u 0 b\n\"" +
-                              here + "/lib\" \"" + here +
-                              "/one\" \"/two\" \n"
-                              "a a 127.0.0.1:21 127.0.0.1:22 unix:machines/a/virtio-serial.sock 0 5555 1 "
-                              "/opt/pbotvm/share/pbotvm/image machines/a 2 0 "
-                              "vsock{} virtio-serial{} serial{} heartbeat{mode=beat } qemu{} \n"
-                              "b dom [::1]:31 10.0.0.1:32 unix:v 33 34 clean " +
-                              here +
-                              "/img machines/b 3 0 vsock{} serial{speed=3 } "
-                              "heartbeat{mode=poll } libvirt{uri=qemu:///system } ");
+  EXPECT_EQ(dump(load()),
+            "example.org 1 500 2000 3 4 1073741824 5 6 7 8 9 10 0 65536 http://q/? 0 500 0 2 8388608 sh \"" + here +
+                "/run\" u 0 b\n\"" + here + "/lib\" \"" + here +
+                "/one\" \"/two\" \n"
+                "a a 127.0.0.1:21 127.0.0.1:22 unix:machines/a/virtio-serial.sock 0 5555 1 "
+                "/opt/pbotvm/share/pbotvm/image machines/a 2 0 "
+                "vsock{} virtio-serial{} serial{} heartbeat{mode=beat } qemu{} \n"
+                "b dom [::1]:31 10.0.0.1:32 unix:v 33 34 clean " +
+                here +
+                "/img machines/b 3 0 vsock{} serial{speed=3 } "
+                "heartbeat{mode=poll } libvirt{uri=qemu:///system } ");
 }
 
 TEST_F(ConfigurationTest, FindsTheFile) {
@@ -311,7 +326,8 @@ TEST_F(ConfigurationTest, NamesTheNearestKeyAtEveryLevel) {
   EXPECT_EQ(file_failure("host:\n  address: ::1\n  sever: 9001\n"),
             "FILE:3:3: error: unknown key 'sever', accepted are address, server, timeout, queue_timeout, queue_limit, "
             "output_limit, memory_limit, process_limit, file_limit, collect_limit, collect_files, persist_limit, "
-            "persist_keys, language, plugins, languages, state, user, "
+            "persist_keys, paste_files, paste_limit, paste_url, fortune, warm_up, history, history_entries, "
+            "history_size, language, plugins, languages, state, user, "
             "log_level; did you mean 'server'?");
   EXPECT_EQ(
       file_failure("machines:\n  pbot-vm:\n    serail: 1\n"),
@@ -319,6 +335,13 @@ TEST_F(ConfigurationTest, NamesTheNearestKeyAtEveryLevel) {
       "cid, vport, revert, boot_timeout, snapshot, hypervisor, transports, protocol, slots, aliases, network; did you "
       "mean "
       "'serial'?");
+}
+
+TEST_F(ConfigurationTest, TakesOnlyALinkForPastes) {
+  EXPECT_EQ(load().paste_url, "");
+  EXPECT_EQ(file_failure("host:\n  paste_url: paste.example.org\n"),
+            "FILE:2:14: error: found 'paste.example.org', a URL that begins with http:// or https://, or none, is "
+            "accepted");
 }
 
 TEST_F(ConfigurationTest, GivesHostsOfDifferentPortsDifferentStateDirectories) {
@@ -520,7 +543,7 @@ TEST_F(ConfigurationTest, NamesTheOptionThatIsWrong) {
 
 TEST(SettingsTableTest, SaysEverythingOfEverySetting) {
   const auto rows = settings_table();
-  EXPECT_EQ(rows.size(), 37u);
+  EXPECT_EQ(rows.size(), 45u);
   for (const auto& row : rows) {
     EXPECT_FALSE(row.type.empty()) << row.yaml;
     EXPECT_FALSE(row.fallback.empty()) << row.yaml;

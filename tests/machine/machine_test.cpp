@@ -793,7 +793,7 @@ TEST_F(MachineTest, FallsBackToTheNextTransportWhereTheFirstCannotConnect) {
 
 TEST_F(MachineTest, RunsTheWarmUpJobsOnceAndThenTakesTheSnapshot) {
   Machine::Options options;
-  options.warm_up = {make_job(), make_job()};
+  options.warm_up = {{make_job(), {}}, {make_job(), {}}};
   start(RevertPolicy::on_fault, {true, true}, Started::fresh, std::move(options));
   guest_ = first_.accept();
   guest_->welcome();
@@ -953,6 +953,58 @@ TEST_F(MachineTest, KnowsWhatTheGuestLacksOnceItAnswered) {
   serve("");
   outcome.get();
   EXPECT_EQ(machine_->missing_tools({"sh", "cobc"}), std::vector<std::string>{"cobc"});
+}
+
+TEST_F(MachineTest, AsksAfterNewToolsBetweenTwoJobsAndHoldsNoneBackForThat) {
+  Machine::Options options;
+  options.tools = {"sh"};
+  start(RevertPolicy::on_fault, {true, true}, Started::restored, std::move(options));
+  guest_ = first_.accept();
+  const auto welcome = [this](const std::vector<std::string>& has) {
+    const auto hello = guest_->expect(FrameType::hello);
+    protocol::Welcome answer;
+    answer.version = "scripted";
+    answer.tools = has;
+    guest_->send(FrameType::welcome, 0, hello.nonce, protocol::encode(answer));
+    return protocol::decode_hello(hello.payload).tools;
+  };
+  welcome({"sh"});
+  auto running = run();
+  const auto id = guest_->expect(FrameType::job).job;
+  machine_->ask_after({"cobc", "ruby", "sh"});
+  // What it was not asked after is not said to be missing.
+  EXPECT_TRUE(machine_->missing_tools({"cobc", "ruby"}).empty());
+  guest_->output(id, "not disturbed");
+  guest_->finish(id);
+  EXPECT_EQ(printed(running.get()), "not disturbed");
+  EXPECT_EQ(welcome({"ruby", "sh"}), (std::vector<std::string>{"cobc", "ruby", "sh"}));
+  auto after = run();
+  serve("after");
+  EXPECT_EQ(printed(after.get()), "after");
+  EXPECT_EQ(machine_->missing_tools({"cobc", "ruby", "sh"}), std::vector<std::string>{"cobc"});
+  EXPECT_EQ(counts_.reverts, 0);
+}
+
+TEST_F(MachineTest, PassesOverWarmUpsWhoseToolsTheGuestLacksAndThoseBeyondItsTime) {
+  Machine::Options options;
+  options.tools = {"sh", "cobc"};
+  options.warm_up = {{make_job(), {"cobc"}}, {make_job(), {"sh"}}, {make_job(), {"sh"}}};
+  options.warm_up_time = 1ms;
+  start(RevertPolicy::on_fault, {true, true}, Started::fresh, std::move(options));
+  guest_ = first_.accept();
+  const auto hello = guest_->expect(FrameType::hello);
+  protocol::Welcome answer;
+  answer.version = "scripted";
+  answer.tools = {"sh"};
+  guest_->send(FrameType::welcome, 0, hello.nonce, protocol::encode(answer));
+  const auto id = guest_->expect(FrameType::job).job;
+  std::this_thread::sleep_for(5ms);  // the whole budget
+  guest_->output(id, "warm");
+  guest_->finish(id);
+  auto outcome = run();
+  serve("client");
+  EXPECT_EQ(printed(outcome.get()), "client");
+  EXPECT_EQ(counts_.snapshots, 1);
 }
 
 }  // namespace

@@ -62,7 +62,8 @@ TEST_F(RegistryTest, RefusesAnotherAbiMajor) {
 }
 
 TEST_F(RegistryTest, RefusesANewerAbiMinor) {
-  EXPECT_EQ(refused("newer-minor").reason, "ABI minor: expected 0 or older, found 1");
+  EXPECT_EQ(refused("newer-minor").reason, "ABI minor: expected " + std::to_string(PBOTVM_ABI_MINOR) +
+                                               " or older, found " + std::to_string(PBOTVM_ABI_MINOR + 1));
 }
 
 TEST_F(RegistryTest, RefusesAnotherBuildSignature) {

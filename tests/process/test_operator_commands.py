@@ -108,7 +108,8 @@ class Exec(Folder):
         ended = self.exec("-lang=nosuch", "x")
         self.assertEqual(ended.returncode, 1)
         self.assertIn("Language 'nosuch' is not supported.", ended.stderr)
-        for line in ('{"code":"-lang=sh echo x","reply":"json"}', '{"code":"-lang=sh echo x","persist-key":"k"}'):
+        for line in ('{"code":"-lang=sh echo x","reply":"json"}', '{"code":"-lang=sh echo x","persist-key":"k"}',
+                     "-lang=sh -paste echo x"):
             ended = self.exec(line)
             self.assertEqual(ended.returncode, 1)
             self.assertIn("needs a host", ended.stderr)

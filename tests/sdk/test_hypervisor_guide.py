@@ -44,7 +44,8 @@ class Guide(Folder):
         for name, text in files:
             pathlib.Path(source, name).write_text(text)
         run("cmake", "--install", str(BUILD), "--prefix", sdk, "--component", "sdk")
-        run("cmake", "-S", source, "-B", build, "-DCMAKE_PREFIX_PATH=" + sdk, "-DCMAKE_BUILD_TYPE=Debug")
+        run("cmake", "-S", source, "-B", build, "-DCMAKE_PREFIX_PATH=" + sdk, "-DCMAKE_BUILD_TYPE=Debug",
+            "-DPBOTVM_GUEST=" + program("pbotvm-guest"))
         run("cmake", "--build", build)
         # Where the host's user can reach it, too.
         cls.guest = shutil.copy(program("pbotvm-guest"), cls.folder)

@@ -49,6 +49,37 @@ TEST(CatalogueTest, ListsTheLanguagesForAnUnknownOne) {
             "Language 'a\\x0ab' is not supported.\nSupported languages are: python, python3, sh");
 }
 
+CatalogueEntry entry_with(LanguageDetails details) {
+  CatalogueEntry entry{"definitions", nullptr};
+  entry.details = std::move(details);
+  return entry;
+}
+
+TEST(CatalogueTest, TellsWhichPackageBringsAMissingTool) {
+  LanguageDetails details;
+  details.packages = {{"debian", {"ruby"}}, {"fedora", {"ruby-core"}}};
+  EXPECT_EQ(
+      Catalogue::missing_tools_text(entry_with(details), "ruby", {"ruby"}, "main"),
+      "Language 'ruby' needs ruby, which virtual machine 'main' does not have; package ruby of Debian brings it.");
+  details.packages = {{"debian", {"ghc", "libc6-dev"}}};
+  EXPECT_EQ(Catalogue::missing_tools_text(entry_with(details), "hs", {"ghc", "cc"}, "main"),
+            "Language 'hs' needs ghc, cc, which virtual machine 'main' does not have; packages ghc, libc6-dev of "
+            "Debian bring them.");
+}
+
+TEST(CatalogueTest, TellsTheNoteWhereDebianDoesNotPackageATool) {
+  LanguageDetails details;
+  details.note = "Get it from example.org.";
+  EXPECT_EQ(Catalogue::missing_tools_text(entry_with(details), "x", {"xc"}, "main"),
+            "Language 'x' needs xc, which virtual machine 'main' does not have. Get it from example.org.");
+  details.packages = {{"fedora", {"xc"}}};
+  EXPECT_EQ(Catalogue::missing_tools_text(entry_with(details), "x", {"xc"}, "main"),
+            "Language 'x' needs xc, which virtual machine 'main' does not have; package xc of Fedora brings it. Get it "
+            "from example.org.");
+  EXPECT_EQ(Catalogue::missing_tools_text(entry_with({}), "x", {"xc"}, "main"),
+            "Language 'x' needs xc, which virtual machine 'main' does not have; which package brings it is not known.");
+}
+
 TEST(CatalogueTest, RefusesTwoLanguagesOfOneName) {
   auto entries = two_languages();
   entries.push_back(

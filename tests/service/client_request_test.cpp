@@ -252,5 +252,13 @@ TEST(ClientRequestTest, SurvivesDeepNesting) {
   EXPECT_THAT(refusal(deep), HasSubstr("nested too deeply"));
 }
 
+TEST(ClientRequestTest, KnowsAnEmptyInputFromNone) {
+  EXPECT_TRUE(parse_client_line(R"({"code":"x","stdin":""})").input_given);
+  EXPECT_TRUE(parse_client_line(R"({"code":"x","stdin":"a"})").input_given);
+  EXPECT_FALSE(parse_client_line(R"({"code":"x","stdin":null})").input_given);
+  EXPECT_FALSE(parse_client_line(R"({"code":"x"})").input_given);
+  EXPECT_FALSE(parse_client_line("x").input_given);
+}
+
 }  // namespace
 }  // namespace pbotvm::service

@@ -142,6 +142,7 @@ class Actions(Plan):
         text = self.plan("debian")
         for part in ("useradd --system", "/etc/polkit-1/rules.d/00-pbotvm.rules", "/usr/local/sbin/pbotvm-guest",
                      "/usr/local/bin/guest-server", "/usr/local/bin/setup-guest", "/usr/include/prelude.h",
+                     "/usr/include/pbotvm/usual.hpp", "/usr/local/share/pbotvm/guest/include/pbotvm/value.h",
                      "mask serial-getty@ttyS2.service", "mask serial-getty@ttyS3.service", "enable pbotvm-guest.service",
                      "restart pbotvm-guest.service", "/etc/modules-load.d/pbotvm.conf", "/etc/pbotvm/network.nft",
                      "enable pbotvm-network.service", "restart pbotvm-network.service"):

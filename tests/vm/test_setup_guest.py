@@ -16,7 +16,7 @@ SYSTEM = BUILD / "test-systemd"
 LANGUAGES = "sh,perl,bc,bf"
 STATUS = re.compile(rb"\[status (\d+)\]\n")
 UNIT = "pbotvm-guest.service"
-OURS = ["/etc", "/usr/local", "/usr/include/prelude.h", "/home", "/var/lib/dpkg/status"]
+OURS = ["/etc", "/usr/local", "/usr/include/prelude.h", "/usr/include/pbotvm", "/home", "/var/lib/dpkg/status"]
 
 YAML = """\
 default_machine: main

@@ -8,7 +8,7 @@
 
 #define PBOTVM_VERSION "0.1.0"
 #define PBOTVM_ABI_MAJOR 1
-#define PBOTVM_ABI_MINOR 0
+#define PBOTVM_ABI_MINOR 1
 
 #define PBOTVM_BEGIN_NAMESPACE \
   namespace pbotvm {           \

@@ -17,7 +17,7 @@ struct CodeOptions {
   std::vector<std::string>
       tool_options;                    ///< leading words that begin with '-', in order, for the compiler or interpreter
   bool info = false;                   ///< -info
-  bool paste = false;                  ///< -paste
+  bool paste = false;                  ///< -paste, which the host answers: plan the job as ever
   std::vector<std::string> arguments;  ///< of -args "...", or else of Request::arguments; split as a shell splits words
   std::string input;                   ///< of -stdin TEXT (escapes decoded, and a newline), or else Request::input
   std::string code;                    ///< what is left; unquoted \n are newlines; no white space at its end
@@ -39,9 +39,6 @@ PBOTVM_EXPORT std::string quote_words(const std::vector<std::string>& words);
 
 /// The usage text of a request without code.
 PBOTVM_EXPORT std::string usage_text();
-
-/// The reply to -paste, which no language offers yet.
-PBOTVM_EXPORT std::string paste_text();
 
 /// Bytes of a program as text: invalid UTF-8 to U+FFFD, controls to \xHH forms, backspaces applied, white space at the
 /// end cut, as PBot shows them.

@@ -56,8 +56,8 @@ std::vector<std::unique_ptr<machine::Machine>> found_machine(const plugin::Regis
 DirectService::DirectService(const config::Configuration& configuration, const config::MachineConfiguration& machine)
     : plugins_((show_warnings(), configuration.plugins)),  // before there is anything to warn of
       catalogue_(service::make_catalogue(plugins_, configuration)),
-      machines_(found_machine(plugins_, machine, catalogue_.tools())),
-      service_(configuration, catalogue_, machines_, guard_) {
+      machines_(found_machine(plugins_, machine, catalogue_->tools())),
+      service_(configuration, catalogue_, machines_, guard_, service::Keeping::nothing) {
   machines_.front()->start();
 }
 
@@ -66,8 +66,7 @@ DirectService::~DirectService() {
 }
 
 std::string DirectService::hello_of(const service::CatalogueEntry& entry) {
-  return guard_.call({"language", entry.plugin, "hello"},
-                     [language = entry.language.get()] { return language->hello(); });
+  return guard_.call({"language", entry.plugin, "hello"}, [language = entry.language] { return language->hello(); });
 }
 
 void DirectService::run(const service::ClientRequest& request, service::Audience& audience) {

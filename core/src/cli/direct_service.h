@@ -26,7 +26,7 @@ class DirectService {
   DirectService(const DirectService&) = delete;
   DirectService& operator=(const DirectService&) = delete;
 
-  const service::Catalogue& catalogue() const { return catalogue_; }
+  const service::Catalogue& catalogue() const { return *catalogue_; }
 
   /// The code of a language's hello program. Throws Error.
   std::string hello_of(const service::CatalogueEntry& entry);
@@ -37,7 +37,7 @@ class DirectService {
  private:
   plugin::Registry plugins_;  // outlives what is made of its plug-ins
   plugin::PatientGuard guard_;
-  service::Catalogue catalogue_;
+  std::shared_ptr<const service::Catalogue> catalogue_;
   std::vector<std::unique_ptr<machine::Machine>> machines_;
   service::Service service_;
 };

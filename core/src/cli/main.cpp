@@ -28,9 +28,12 @@ constexpr char usage[] =
     "       pbotvm [--config FILE] doctor [--json]                       what this system has and lacks\n"
     "       pbotvm [--config FILE] devices COMMAND [MACHINE]             give a libvirt domain its lines; see --help\n"
     "       pbotvm [--config FILE] image COMMAND ...                     disk images in layers; see --help\n"
+    "       pbotvm [--config FILE] language COMMAND ...                  try a language's definition; see --help\n"
+    "       pbotvm [--config FILE] languages [LANGUAGE...]               languages, their packages; see --help\n"
     "       pbotvm [--config FILE] vm COMMAND [MACHINE]                  machines; see --help\n"
     "       pbotvm [--config FILE] snapshot COMMAND ...                  snapshots of a machine; see --help\n"
     "       pbotvm [--config FILE] warm [MACHINE]                        run every language once, before a snapshot\n"
+    "       pbotvm plugin new KIND NAME                                  write the project of a new plug-in\n"
     "       pbotvm --help | COMMAND --help | --version\n"
     "`run` connects to PBOTVM_ADDR:PBOTVM_SERVER; status, revert and health use control.sock in PBOTVM_STATE.\n"
     "Exit status: 1 refused, or something failed; 64 wrong usage, 69 nobody there, 77 not allowed, 78 wrong "
@@ -44,7 +47,8 @@ constexpr Command commands[] = {
     {"health", "pbotvm [--config FILE] health MACHINE\n", pbotvm::cli::show_health},
 };
 
-constexpr std::array tool_commands = {"exec", "doctor", "devices", "image", "snapshot", "vm", "warm"};
+constexpr std::array tool_commands = {"exec",      "doctor", "devices",  "image", "language",
+                                      "languages", "plugin", "snapshot", "vm",    "warm"};
 
 // The original's names, and what they are here.
 struct Name {

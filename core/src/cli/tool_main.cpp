@@ -7,6 +7,9 @@
 #include "cli/doctor/doctor_command.h"
 #include "cli/exec_command.h"
 #include "cli/image_command.h"
+#include "cli/language_command.h"
+#include "cli/languages_command.h"
+#include "cli/plugin_new.h"
 #include "cli/snapshot_command.h"
 #include "cli/vm_command.h"
 #include "cli/warm_command.h"
@@ -20,6 +23,9 @@ constexpr Command commands[] = {
     {"exec", pbotvm::cli::exec_usage, pbotvm::cli::run_exec, true},
     {"doctor", pbotvm::cli::doctor_usage, pbotvm::cli::run_doctor},
     {"image", pbotvm::cli::image_usage, pbotvm::cli::run_image},
+    {"language", pbotvm::cli::language_usage, pbotvm::cli::run_language},
+    {"languages", pbotvm::cli::languages_usage, pbotvm::cli::run_languages},
+    {"plugin", pbotvm::cli::plugin_usage, pbotvm::cli::run_plugin},
     {"snapshot", pbotvm::cli::snapshot_usage, pbotvm::cli::run_snapshot},
     {"vm", pbotvm::cli::vm_usage, pbotvm::cli::run_vm},
     {"warm", pbotvm::cli::warm_usage, pbotvm::cli::run_warm},

@@ -40,6 +40,7 @@ std::string seconds(std::chrono::duration<double> duration) {
 
 int warm(const config::Configuration& configuration, const config::MachineConfiguration& machine) {
   DirectService service(configuration, machine);
+  std::string lacking;
   for (const auto& entry : service.catalogue().entries()) {
     service::ClientRequest request;
     request.language = entry.names.front();
@@ -53,8 +54,13 @@ int warm(const config::Configuration& configuration, const config::MachineConfig
       tell_who_starts(machine);
       return EX_UNAVAILABLE;
     }
+    if (fared.code == "missing-tools") {
+      lacking += (lacking.empty() ? "" : ", ") + request.language;
+      continue;
+    }
     std::cout << request.language << ": " << seconds(Deadline::Clock::now() - begun) << ": " << fared.text << std::endl;
   }
+  if (!lacking.empty()) std::cout << "not in the guest: " << lacking << std::endl;
   return 0;
 }
 

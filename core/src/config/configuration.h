@@ -49,15 +49,23 @@ struct Configuration {
   std::uint16_t server = 0;
   std::chrono::milliseconds timeout{};
   std::chrono::milliseconds queue_timeout{};
-  std::uint32_t queue_limit = 0;    ///< requests that may wait for one machine; more are turned away
-  std::uint64_t output_limit = 0;   ///< bytes
-  std::uint64_t memory_limit = 0;   ///< bytes of a job
-  std::uint32_t process_limit = 0;  ///< processes of a job
-  std::uint64_t file_limit = 0;     ///< bytes of one file of a job
-  std::uint64_t collect_limit = 0;  ///< bytes of the files that a job hands back
-  std::uint32_t collect_files = 0;  ///< how many they are at most
-  std::uint64_t persist_limit = 0;  ///< bytes kept under one persist-key
-  std::uint32_t persist_keys = 0;   ///< how many keys there are at most
+  std::uint32_t queue_limit = 0;        ///< requests that may wait for one machine; more are turned away
+  std::uint64_t output_limit = 0;       ///< bytes
+  std::uint64_t memory_limit = 0;       ///< bytes of a job
+  std::uint32_t process_limit = 0;      ///< processes of a job
+  std::uint64_t file_limit = 0;         ///< bytes of one file of a job
+  std::uint64_t collect_limit = 0;      ///< bytes of the files that a job hands back
+  std::uint32_t collect_files = 0;      ///< how many they are at most
+  std::uint64_t persist_limit = 0;      ///< bytes kept under one persist-key
+  std::uint32_t persist_keys = 0;       ///< how many keys there are at most
+  std::uint32_t paste_files = 0;        ///< replies to -paste that are kept; 0: -paste is off
+  std::uint64_t paste_limit = 0;        ///< bytes of all of them
+  std::string paste_url;                ///< before the name of one; empty: its path is answered
+  bool fortune = true;                  ///< a line of fortune where a request brings no input
+  std::chrono::milliseconds warm_up{};  ///< after which no further language is run before a snapshot
+  bool history = true;                  ///< codes are remembered for edits
+  std::uint32_t history_entries = 0;    ///< of one channel and language
+  std::uint64_t history_size = 0;       ///< bytes of all entries
   std::string language;
   std::vector<std::filesystem::path> plugins;
   std::vector<std::filesystem::path> languages;

@@ -90,6 +90,7 @@ const std::map<std::string, json>& rules() {
       {"plug-ins", any_of({{{"type", "string"}}, list_of(plugin(true))})},
       {"number or auto", any_of({integer(1), {{"enum", {"auto"}}}, {{"type", "string"}, {"pattern", number_pattern}}})},
       {"true or false", {{"type", "boolean"}}},
+      {"URL or none", {{"type", "string"}, {"pattern", "^(none|https?://[^ ]+)$"}}},
   };
   return all;
 }

@@ -23,6 +23,12 @@ constexpr std::int64_t most_processes = 100'000;
 constexpr std::uint64_t most_handed_back = 16 * mib;
 constexpr std::int64_t most_files_handed_back = 128;
 constexpr std::int64_t most_keys = 1'000'000;
+constexpr std::int64_t most_pastes = 100'000;
+constexpr std::uint64_t least_paste = 64 * 1024;                  // bytes: a usual one must have room
+constexpr std::uint64_t most_pasted = 1024ull * 1024 * mib;       // bytes
+constexpr std::int64_t least_entries = 2, most_entries = 10'000;  // `diff` needs two; the original keeps 10 000
+constexpr std::uint64_t least_history = 8 * mib;                  // bytes: an entry has up to 1 MiB
+constexpr std::uint64_t most_history = 16 * 1024 * mib;           // bytes
 // Context ids 0 to 2 and the highest number have a meaning of their own, vsock(7).
 constexpr std::int64_t local_cid = 1, first_cid = 3, last_cid = 0xfffffffe;
 constexpr const char* language_characters = "abcdefghijklmnopqrstuvwxyz0123456789+#_.-";
@@ -43,6 +49,14 @@ void set_process_limit(C& c, const Given& g) {
 
 void set_language(C& c, const Given& g) {
   c.language = word(g.value, language_characters, "small letters, digits, '+', '#', '_', '.' and '-'");
+}
+
+void set_paste_url(C& c, const Given& g) {
+  const std::string text = plain_text(g.value);
+  const bool link = text.starts_with("http://") || text.starts_with("https://");
+  if (text != "none" && (!link || text.find(' ') != std::string::npos))
+    g.value.fail("found '" + text + "', a URL that begins with http:// or https://, or none, is accepted");
+  c.paste_url = text == "none" ? std::string() : text;
 }
 
 void set_log_level(C& c, const Given& g) {
@@ -202,6 +216,64 @@ std::vector<Row> host_rows() {
        "1000",
        "how many persist-keys have files at most",
        [](C& c, const Given& g) { c.persist_keys = static_cast<std::uint32_t>(g.value.integer(1, most_keys)); },
+       {}},
+      {"host.paste_files",
+       {"PBOTVM_PASTE_FILES"},
+       "number",
+       "1000",
+       "how many replies to -paste are kept, the oldest go first; 0 turns -paste off",
+       [](C& c, const Given& g) { c.paste_files = static_cast<std::uint32_t>(g.value.integer(0, most_pastes)); },
+       {}},
+      {"host.paste_limit",
+       {"PBOTVM_PASTE_LIMIT"},
+       "bytes",
+       "64 MiB",
+       "what they take all together",
+       [](C& c, const Given& g) { c.paste_limit = g.value.bytes(least_paste, most_pasted); },
+       {}},
+      {"host.paste_url",
+       {"PBOTVM_PASTE_URL"},
+       "URL or none",
+       "none",
+       "what -paste answers in front of the file's name, where a web server serves STATE/paste; none: its path",
+       set_paste_url,
+       {}},
+      {"host.fortune",
+       {"PBOTVM_FORTUNE"},
+       "true or false",
+       "true",
+       "a program whose request brings no standard input reads one line of `fortune -s`, as with PBot",
+       [](C& c, const Given& g) { c.fortune = g.value.boolean(); },
+       {}},
+      {"host.warm_up",
+       {"PBOTVM_WARM_UP"},
+       "seconds",
+       "30",
+       "how long languages are run once, one for each set of tools, before a machine's snapshot is taken",
+       [](C& c, const Given& g) { c.warm_up = duration(g.value); },
+       {}},
+      {"host.history",
+       {"PBOTVM_HISTORY"},
+       "true or false",
+       "true",
+       "what was run in each channel and language is remembered, for edits such as s/a/b/; false: those are code",
+       [](C& c, const Given& g) { c.history = g.value.boolean(); },
+       {}},
+      {"host.history_entries",
+       {"PBOTVM_HISTORY_ENTRIES"},
+       "number",
+       "100",
+       "how many are remembered of one channel and language",
+       [](C& c, const Given& g) {
+         c.history_entries = static_cast<std::uint32_t>(g.value.integer(least_entries, most_entries));
+       },
+       {}},
+      {"host.history_size",
+       {"PBOTVM_HISTORY_SIZE"},
+       "bytes",
+       "64 MiB",
+       "what all of them take together",
+       [](C& c, const Given& g) { c.history_size = g.value.bytes(least_history, most_history); },
        {}},
       {"host.language",
        {"PBOTVM_LANGUAGE"},

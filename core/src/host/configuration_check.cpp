@@ -90,7 +90,7 @@ std::vector<std::string> check_configuration(const config::Configuration& config
   daemon_user(configuration.user);
   check_state(configuration.state);
   const plugin::Registry plugins(configuration.plugins);
-  check_language(service::make_catalogue(plugins, configuration), configuration);
+  check_language(*service::make_catalogue(plugins, configuration), configuration);
   Checker checker(plugins);
   for (const auto& machine : configuration.machines) checker.check(machine);
   return checker.take_unknown();

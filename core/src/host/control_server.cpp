@@ -23,6 +23,7 @@
 #include "pbotvm/deadline.h"
 #include "pbotvm/error.h"
 #include "pbotvm/reply_text.h"
+#include "service/language_list.h"
 
 namespace pbotvm::host {
 
@@ -127,6 +128,16 @@ json snapshots_json(machine::Machine& machine, const json& command) {
   return {{"ok", true}, {"snapshots", snapshots}};
 }
 
+json languages_json(const ControlServer::Context& context, const json& command) {
+  std::vector<const machine::Machine*> machines;
+  if (command.contains("machine")) {
+    machines.push_back(&machine_of(context, command));
+  } else {
+    for (const auto& machine : context.machines) machines.push_back(machine.get());
+  }
+  return {{"ok", true}, {"languages", service::language_list(*context.service.catalogue(), machines)}};
+}
+
 json obey(const ControlServer::Context& context, const std::string& line) {
   try {
     if (line.size() >= max_command) throw Error(ErrorCode::refused, "a command has less than 4096 bytes");
@@ -135,8 +146,10 @@ json obey(const ControlServer::Context& context, const std::string& line) {
     if (name == "status") return status_json(context);
     if (name == "revert") return revert_json(machine_of(context, command));
     if (name == "health") return health_json(machine_of(context, command));
+    if (name == "languages") return languages_json(context, command);
     if (name == "snapshot") return snapshots_json(machine_of(context, command), command);
-    throw Error(ErrorCode::refused, "unknown command '" + name + "'", "status, revert, health and snapshot are known");
+    throw Error(ErrorCode::refused, "unknown command '" + name + "'",
+                "status, revert, health, snapshot and languages are known");
   } catch (const json::exception&) {
     return {{"ok", false}, {"error", R"(not a command, which is one line such as {"command":"status"})"}};
   } catch (const std::exception& e) {

@@ -7,6 +7,7 @@
 #include <Poco/Util/OptionCallback.h>
 #include <Poco/Util/OptionException.h>
 #include <Poco/Util/OptionSet.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -20,6 +21,7 @@
 #include "config/schema.h"
 #include "host/configuration_check.h"
 #include "host/control_server.h"
+#include "host/language_reload.h"
 #include "host/line_server.h"
 #include "host/log.h"
 #include "host/privileges.h"
@@ -32,6 +34,7 @@
 #include "plugin/registry.h"
 #include "service/assembly.h"
 #include "service/catalogue.h"
+#include "service/catalogue_changes.h"
 #include "service/service.h"
 
 namespace pbotvm::host {
@@ -90,6 +93,16 @@ void log_refused(const plugin::Registry& plugins) {
     if (entry.state == plugin::Entry::State::refused) {
       log().warning("plug-in refused: %s: %s", entry.path.string(), entry.reason);
     }
+  }
+}
+
+// What every thread of this process has blocked: main.cpp.
+int next_signal() {
+  sigset_t awaited;
+  sigemptyset(&awaited);
+  for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM}) sigaddset(&awaited, number);
+  for (int number = 0;;) {
+    if (sigwait(&awaited, &number) == 0) return number;
   }
 }
 
@@ -201,12 +214,14 @@ int HostApplication::serve(const config::Configuration& configuration) {
   log_refused(plugins);
   plugin::PatientGuard guard;
   const auto catalogue = make_catalogue(plugins, configuration);
-  check_language(catalogue, configuration);
+  check_language(*catalogue, configuration);
+  for (const auto& line : service::overrides_in(*catalogue)) log().information(line);
   machine::Machine::Options options;
   options.queue_limit = configuration.queue_limit;
   options.queue_timeout = configuration.queue_timeout;
-  options.tools = catalogue.tools();
-  options.warm_up = service::warm_up_jobs(configuration, catalogue, guard);
+  options.tools = catalogue->tools();
+  options.warm_up_time = configuration.warm_up;
+  options.warm_up = service::warm_up_jobs(configuration, *catalogue, guard);
   std::vector<std::unique_ptr<machine::Machine>> machines;
   const auto make_machines = [&] {
     for (const auto& machine : configuration.machines) machines.push_back(make_machine(plugins, machine, options));
@@ -214,7 +229,7 @@ int HostApplication::serve(const config::Configuration& configuration) {
   kept ? kept->use(make_machines) : make_machines();
   kept.reset();
 
-  service::Service service(configuration, catalogue, machines, guard);
+  service::Service service(configuration, catalogue, machines, guard, service::Keeping::in_working_directory);
   LineServer line_server(configuration.address, configuration.server, service);
   const std::string address = configuration.address + ":" + std::to_string(configuration.server);
   std::optional<ControlServer> control_server;
@@ -228,9 +243,12 @@ int HostApplication::serve(const config::Configuration& configuration) {
   control_server->start();
   line_server.start();
   log().information("pbotvm-host %s serves %s, pid %d, %z languages", std::string(PBOTVM_VERSION), address,
-                    static_cast<int>(::getpid()), catalogue.names().size());
+                    static_cast<int>(::getpid()), catalogue->names().size());
   notify_service_manager("READY=1\nSTATUS=serves " + address);
-  waitForTerminationRequest();
+  {
+    LanguageReload languages(plugins, configuration, service);
+    while (next_signal() == SIGHUP) languages.run();
+  }
 
   notify_service_manager("STOPPING=1");
   log().information("asked to end: %z machines are ended", machines.size());

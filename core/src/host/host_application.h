@@ -11,7 +11,7 @@
 namespace pbotvm::host {
 
 /// The daemon. Options, then: settings, STATE, plug-ins, sockets, privileges given up, machines, clients, until
-/// SIGTERM.
+/// SIGTERM; SIGHUP has the languages read anew.
 class HostApplication : public Poco::Util::ServerApplication {
  public:
   using ServerApplication::run;  // after init(): main() tells wrong usage from failure

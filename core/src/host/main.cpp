@@ -25,10 +25,11 @@ void give_memory_back() {
 
 int main(int argc, char** argv) {
   give_memory_back();
-  // Blocked before the first thread exists, so that every thread inherits it and only the waiting one is told to end.
+  // Blocked before the first thread exists, so that every thread inherits it and only the waiting one is told to end,
+  // or to read the languages anew.
   sigset_t ending;
   sigemptyset(&ending);
-  for (const int number : {SIGINT, SIGQUIT, SIGTERM}) sigaddset(&ending, number);
+  for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM}) sigaddset(&ending, number);
   sigprocmask(SIG_BLOCK, &ending, nullptr);
   signal(SIGPIPE, SIG_IGN);
 

@@ -83,6 +83,7 @@ Machine::Machine(config::MachineConfiguration configuration, Parts parts, Option
   if (!*wake_fd_) throw Error(ErrorCode::internal, errno_text("eventfd", errno));
   if (parts_.heartbeat) heartbeat_.emplace(*parts_.heartbeat, configuration_.heartbeat.plugin);
   status_.name = name();
+  wanted_tools_ = options_.tools;
 }
 
 Machine::~Machine() {
@@ -124,10 +125,26 @@ std::vector<std::string> Machine::missing_tools(const std::vector<std::string>& 
   std::lock_guard lock(mutex_);
   std::vector<std::string> missing;
   if (!guest_tools_) return missing;
+  const auto is_in = [](const std::vector<std::string>& all, const std::string& tool) {
+    return std::find(all.begin(), all.end(), tool) != all.end();
+  };
   for (const auto& tool : tools) {
-    if (std::find(guest_tools_->begin(), guest_tools_->end(), tool) == guest_tools_->end()) missing.push_back(tool);
+    if (is_in(asked_tools_, tool) && !is_in(*guest_tools_, tool)) missing.push_back(tool);
   }
   return missing;
+}
+
+bool Machine::tools_known() const {
+  std::lock_guard lock(mutex_);
+  return guest_tools_.has_value();
+}
+
+void Machine::ask_after(std::vector<std::string> tools) {
+  {
+    std::lock_guard lock(mutex_);
+    wanted_tools_ = std::move(tools);
+  }
+  wake();
 }
 
 MachineStatus Machine::status() const {
@@ -274,6 +291,7 @@ void Machine::serve() {
       set_state(State::ready);
       stale_ = false;
     }
+    ask_again();
     try {
       begin_jobs();
       heed_clients();
@@ -287,6 +305,19 @@ void Machine::serve() {
     }
     look_after();
   }
+}
+
+// A new hello, which asks after the tools of languages that came meanwhile. Between two jobs, without holding any back:
+// a language whose tools are not known yet is served as one whose tools are there.
+void Machine::ask_again() {
+  if (!jobs_.empty() || configuration_.protocol == config::Dialect::pbot) return;
+  {
+    std::lock_guard lock(mutex_);
+    if (wanted_tools_ == greeted_with_) return;
+  }
+  if (session_ && say_hello(Deadline::in(restored_time), true).empty()) return;
+  session_.reset();
+  converse(Deadline::in(restored_time), true);
 }
 
 // What tells of itself by silence only.

@@ -61,6 +61,12 @@ struct NamedTransport {
   std::unique_ptr<Transport> transport;
 };
 
+/// A job that is run before a snapshot is taken, so that its tools are in the guest's memory.
+struct WarmUp {
+  Job job;
+  std::vector<std::string> tools;  ///< it is passed over where the guest lacks one
+};
+
 /// One configured virtual machine: a thread that brings it up, runs as many jobs on it at one time as it has slots,
 /// watches its heartbeat, and puts it back to its snapshot after a fault. First come, first served. One job's fault
 /// never takes another's job away: the machine admits no new one, lets the others end, and only then goes back. Owned
@@ -75,8 +81,9 @@ class Machine {
   struct Options {
     std::size_t queue_limit = 64;
     std::chrono::milliseconds queue_timeout{10'000};
-    std::vector<std::string> tools;  ///< what to ask the guest for
-    std::vector<Job> warm_up;        ///< run once before the first snapshot
+    std::vector<std::string> tools;                  ///< what to ask the guest for
+    std::vector<WarmUp> warm_up;                     ///< run once before the first snapshot, in that order
+    std::chrono::milliseconds warm_up_time{30'000};  ///< after which no more of them is begun
     /// How long a transport that did not work is tried after the others when the machine is reverted. A new life begins
     /// with the preferred one in any case.
     std::chrono::milliseconds transport_rest{10'000};
@@ -101,8 +108,15 @@ class Machine {
   /// What a client is told whose execution gave up waiting.
   Unavailable no_slot_in_time() const;
 
-  /// Those of `tools` that the guest is known to lack.
+  /// Those of `tools` that the guest is known to lack; one that it was not asked after yet is not among them.
   std::vector<std::string> missing_tools(const std::vector<std::string>& tools) const;
+
+  /// Whether the guest has told which tools it has: it may not be up yet, or speak a dialect that cannot.
+  bool tools_known() const;
+
+  /// From now on the guest is asked after these tools: when it is greeted the next time, which is as soon as no job
+  /// runs on it. No job waits or ends for that.
+  void ask_after(std::vector<std::string> tools);
 
   MachineStatus status() const;
 
@@ -157,6 +171,7 @@ class Machine {
   Clock::duration served_for() const;
   void serve();
   void look_after();
+  void ask_again();
   void wind_down();
 
   // Conversations.
@@ -252,7 +267,8 @@ class Machine {
   std::uint32_t slots_ = 1;
   std::optional<Clock::time_point> serving_since_;  // of this life
   Clock::time_point next_look_{};
-  int silent_reverts_ = 0;  // since the last beat
+  int silent_reverts_ = 0;                 // since the last beat
+  std::vector<std::string> greeted_with_;  // the tools that the last hello asked after
   bool welcomed_ = false;
   bool stale_ = false;  // a job was lost sight of: a new hello must come before the next one
   std::string dirty_;   // why it must be reverted; empty: it need not
@@ -269,6 +285,8 @@ class Machine {
   MachineStatus status_;
   Clock::time_point state_since_ = Clock::now();
   std::optional<Clock::time_point> last_beat_;
+  std::vector<std::string> wanted_tools_;  // to be asked after
+  std::vector<std::string> asked_tools_;   // in the hello whose answer the next one is
   std::optional<std::vector<std::string>> guest_tools_;
   std::vector<std::string> said_containment_;
 };

@@ -108,7 +108,11 @@ std::string Machine::try_way(std::size_t way, const Deadline& deadline, bool gue
 std::string Machine::say_hello(const Deadline& deadline, bool guest_is_up) {
   try {
     welcomed_ = false;
-    session_->hello({options_.tools, wanted_slots(), configuration_.network});
+    {
+      std::lock_guard lock(mutex_);
+      greeted_with_ = wanted_tools_;
+    }
+    session_->hello({greeted_with_, wanted_slots(), configuration_.network});
     pump();
     if (await_welcome(deadline, guest_is_up)) return {};
   } catch (const Error& e) {

@@ -24,6 +24,7 @@ constexpr auto busy_pause = 100ms;                 // until a guest whose slots 
 constexpr std::size_t input_at_once = 256 * 1024;  // bytes of a client's input that wait for one guest
 constexpr auto clean_time = 3s;                    // from a job's result to the proof that nothing is left
 constexpr auto warm_up_time = 120s;                // one warm-up job
+constexpr auto least_warm_up = 20s;                // that one may take, however much of their time is left
 constexpr auto rest_interval = 250ms;              // until a guest is asked again whether it is at rest
 
 Poco::Logger& log() {
@@ -146,6 +147,7 @@ void Machine::on(const Session::Welcomed& welcomed) {
   status_.transport = session_name_;
   status_.hypervisor = parts_.hypervisor->description();
   status_.slots = slots_;
+  asked_tools_ = greeted_with_;
   guest_tools_.reset();
   if (welcomed.tools_known) guest_tools_ = welcomed.welcome.tools;
 }
@@ -324,10 +326,22 @@ void Machine::show_running() {
 
 void Machine::warm_up() {
   set_state(State::starting, "its tools are run once before its snapshot is taken");
-  log().information("%s: running %z tools once, so that the snapshot holds them in memory", name(),
-                    options_.warm_up.size());
+  std::vector<const WarmUp*> wanted;
+  for (const auto& one : options_.warm_up) {
+    if (missing_tools(one.tools).empty()) wanted.push_back(&one);
+  }
+  log().information("%s: running %z languages once, so that the snapshot holds their tools in memory", name(),
+                    wanted.size());
   const auto begun = Clock::now();
-  for (const auto& job : options_.warm_up) {
+  const auto budget = Deadline::in(options_.warm_up_time);
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (budget.expired()) {
+      log().information("%s: %z of them are left out, as %s have passed (host.warm_up)", name(), wanted.size() - i,
+                        seconds_text(options_.warm_up_time));
+      break;
+    }
+    Job job = wanted[i]->job;
+    job.limits.wall = std::min(job.limits.wall, std::max<std::chrono::milliseconds>(budget.remaining(), least_warm_up));
     begin(nullptr, job);
     for (const auto until = Deadline::in(warm_up_time); !jobs_.empty();) {
       if (stopping_) throw Error(ErrorCode::unavailable, "the host is shutting down");
@@ -336,6 +350,7 @@ void Machine::warm_up() {
       take_commands(false);
       expire_jobs();
     }
+    if (!dirty_.empty()) log().warning("%s: the hello program of %s: %s", name(), job.language, dirty_);
     dirty_.clear();  // there is no snapshot to go back to yet; what a hello program leaves is nobody's secret
   }
   const auto warm = Clock::now();

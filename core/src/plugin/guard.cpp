@@ -16,7 +16,9 @@ void rethrow_named(const Call& call) {
   } catch (const ConfigurationError&) {
     throw;
   } catch (const Error& error) {
-    throw Error(error.code(), prefix + error.what());
+    const std::string text = error.what();
+    const bool named = text.starts_with(call.kind + " " + call.plugin + ": ");  // by a call within this one
+    throw Error(error.code(), named ? text : prefix + text);
   } catch (const Poco::Exception& error) {
     throw Error(ErrorCode::plugin, prefix + error.displayText());
   } catch (const std::exception& error) {

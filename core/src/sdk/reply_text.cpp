@@ -236,10 +236,6 @@ std::string usage_text() {
          "[compiler/language options] <code> [-stdin <stdin input>]";
 }
 
-std::string paste_text() {
-  return "-paste is not supported yet; send the request without it.";
-}
-
 namespace {
 
 // Length of the well-formed UTF-8 sequence at `at` (Unicode 15, table 3-7), or 0; `bad` is then how many bytes one

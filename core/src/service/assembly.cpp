@@ -3,7 +3,10 @@
 
 #include <Poco/Logger.h>
 
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <iterator>
 
 #include "plugin/guard.h"
 
@@ -18,6 +21,20 @@ Poco::Logger& log() {
 // What VM sockets need of the kernel's, except to reach a guest program on this very system (VMADDR_CID_LOCAL).
 constexpr const char* vhost_device = "/dev/vhost-vsock";
 constexpr std::uint32_t local_cid = 1;
+
+// How long a language plug-in may take to make its languages and to say what they are, when the host starts.
+constexpr std::chrono::seconds start_patience{20};
+
+std::vector<CatalogueEntry> languages_of(const plugin::Registry::LanguagePlugin& language_plugin,
+                                         const LanguageContext& context, plugin::PatientGuard& guard) {
+  return guard.call({"language", language_plugin.name, "create"},
+                    [name = language_plugin.name, &factory = language_plugin.factory, context] {
+                      std::vector<CatalogueEntry> entries;
+                      for (auto& language : factory.create(context))
+                        learn(entries.emplace_back(CatalogueEntry{name, std::move(language)}));
+                      return entries;
+                    });
+}
 
 }  // namespace
 
@@ -57,21 +74,32 @@ void fail_without_transport(const std::string& machine) {
               "name others in machines." + machine + ".transports");
 }
 
-Catalogue make_catalogue(const plugin::Registry& plugins, const config::Configuration& configuration) {
+std::shared_ptr<const Catalogue> make_catalogue(const plugin::Registry& plugins,
+                                                const config::Configuration& configuration) {
   std::vector<CatalogueEntry> entries;
   const LanguageContext context{configuration.languages};
+  plugin::PatientGuard guard(start_patience);
   for (const auto& language_plugin : plugins.languages()) {
     try {
-      auto languages = plugin::guarded({"language", language_plugin.name, "create"},
-                                       [&] { return language_plugin.factory.create(context); });
-      for (auto& language : languages) entries.push_back({language_plugin.name, std::move(language)});
+      std::ranges::move(languages_of(language_plugin, context, guard), std::back_inserter(entries));
     } catch (const ConfigurationError&) {
       throw;  // a definition that the operator wrote
     } catch (const Error& e) {
       log().error("passed over: %s", std::string(e.what()));
     }
   }
-  return Catalogue(std::move(entries));
+  return std::make_shared<const Catalogue>(std::move(entries));
+}
+
+std::shared_ptr<const Catalogue> remake_catalogue(const plugin::Registry& plugins,
+                                                  const config::Configuration& configuration,
+                                                  plugin::PatientGuard& guard) {
+  std::vector<CatalogueEntry> entries;
+  const LanguageContext context{configuration.languages};
+  for (const auto& language_plugin : plugins.languages()) {
+    std::ranges::move(languages_of(language_plugin, context, guard), std::back_inserter(entries));
+  }
+  return std::make_shared<const Catalogue>(std::move(entries));
 }
 
 }  // namespace pbotvm::service

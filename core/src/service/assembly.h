@@ -12,6 +12,7 @@
 #include "config/configuration.h"
 #include "machine/machine.h"
 #include "pbotvm/error.h"
+#include "plugin/patient_guard.h"
 #include "plugin/registry.h"
 #include "service/catalogue.h"
 
@@ -40,6 +41,13 @@ std::vector<machine::NamedTransport> make_transports(const plugin::Registry& plu
 
 /// Every language of the plug-ins. One that fails is logged and passed over; ConfigurationError where a definition that
 /// the operator wrote is wrong.
-Catalogue make_catalogue(const plugin::Registry& plugins, const config::Configuration& configuration);
+std::shared_ptr<const Catalogue> make_catalogue(const plugin::Registry& plugins,
+                                                const config::Configuration& configuration);
+
+/// The same anew, while an earlier one serves: throws Error where any plug-in fails, or does not come back, so that
+/// none of its languages is lost by it.
+std::shared_ptr<const Catalogue> remake_catalogue(const plugin::Registry& plugins,
+                                                  const config::Configuration& configuration,
+                                                  plugin::PatientGuard& guard);
 
 }  // namespace pbotvm::service

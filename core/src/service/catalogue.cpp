@@ -6,16 +6,67 @@
 
 #include "pbotvm/error.h"
 #include "plugin/guard.h"
+#include "service/plan_check.h"
 #include "service/shown_name.h"
 
 namespace pbotvm::service {
 
+namespace {
+
+// As a sentence names them, in the order in which they are looked through.
+const std::vector<std::pair<std::string, std::string>> distribution_names = {
+    {"debian", "Debian"}, {"fedora", "Fedora"}, {"opensuse", "openSUSE"}};
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+LanguageDetails details_of(Language& language) {
+  LanguageDetails details;
+  const auto* facts = static_cast<const LanguageFacts*>(language.extension(LanguageFacts::identifier));
+  if (facts == nullptr) return details;
+  details.file = facts->file();
+  details.options = facts->default_options();
+  details.marks = facts->comment_marks();
+  for (const auto& distribution : distributions()) {
+    if (auto packages = facts->packages(distribution); !packages.empty())
+      details.packages.emplace(distribution, std::move(packages));
+  }
+  details.note = facts->note();
+  details.origin = facts->origin();
+  return details;
+}
+
+}  // namespace
+
+const std::vector<std::string>& distributions() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const auto& [key, name] : distribution_names) all.push_back(key);
+    return all;
+  }();
+  return names;
+}
+
+void learn(CatalogueEntry& entry) {
+  if (!entry.names.empty()) return;
+  const plugin::Call create{"language", entry.plugin, "create"};
+  if (!entry.language) throw Error(ErrorCode::plugin, create.text() + ": one of its languages is null");
+  auto names = plugin::guarded({"language", entry.plugin, "aliases"}, [&] { return entry.language->aliases(); });
+  names.insert(names.begin(),
+               plugin::guarded({"language", entry.plugin, "name"}, [&] { return entry.language->name(); }));
+  entry.tools = plugin::guarded({"language", entry.plugin, "tools"}, [&] { return entry.language->tools(); });
+  if (const auto flaw = flaw_of_language(names, entry.tools); !flaw.empty())
+    throw Error(ErrorCode::plugin, create.text() + ": " + flaw);
+  entry.details = plugin::guarded({"language", entry.plugin, "facts"}, [&] { return details_of(*entry.language); });
+  entry.names = std::move(names);
+}
+
 Catalogue::Catalogue(std::vector<CatalogueEntry> languages) : languages_(std::move(languages)) {
   for (auto& entry : languages_) {
-    entry.names = plugin::guarded({"language", entry.plugin, "aliases"}, [&] { return entry.language->aliases(); });
-    entry.names.insert(entry.names.begin(),
-                       plugin::guarded({"language", entry.plugin, "name"}, [&] { return entry.language->name(); }));
-    entry.tools = plugin::guarded({"language", entry.plugin, "tools"}, [&] { return entry.language->tools(); });
+    learn(entry);
     for (const auto& name : entry.names) {
       const auto [found, added] = by_name_.emplace(name, &entry);
       if (!added) {
@@ -55,6 +106,22 @@ std::string Catalogue::unknown_language_text(const std::string& name) const {
     separator = ", ";
   }
   return text;
+}
+
+std::string Catalogue::missing_tools_text(const CatalogueEntry& entry, const std::string& name,
+                                          const std::vector<std::string>& missing, const std::string& machine) {
+  std::string text =
+      "Language '" + name + "' needs " + joined(missing) + ", which virtual machine '" + machine + "' does not have";
+  const auto& details = entry.details;
+  for (const auto& [key, distribution] : distribution_names) {
+    const auto found = details.packages.find(key);
+    if (found == details.packages.end()) continue;
+    const bool one = found->second.size() == 1;
+    text += std::string("; ") + (one ? "package " : "packages ") + joined(found->second) + " of " + distribution +
+            (one ? " brings" : " bring") + (missing.size() == 1 ? " it" : " them");
+    return text + (key == "debian" || details.note.empty() ? "." : ". " + details.note);
+  }
+  return text + (details.note.empty() ? "; which package brings it is not known." : ". " + details.note);
 }
 
 }  // namespace pbotvm::service

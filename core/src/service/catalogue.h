@@ -7,16 +7,35 @@
 #include <vector>
 
 #include "pbotvm/language.h"
+#include "pbotvm/language_facts.h"
 
 namespace pbotvm::service {
+
+/// What a language tells about itself through LanguageFacts; all empty where it does not.
+struct LanguageDetails {
+  std::string file;
+  std::vector<std::string> options;
+  CommentMarks marks;
+  std::map<std::string, std::vector<std::string>> packages;  ///< by distribution, of those that `distributions` names
+  std::string note;
+  std::string origin;
+};
+
+/// The distributions for which languages are asked after packages, as LanguageFacts::packages() spells them.
+const std::vector<std::string>& distributions();
 
 /// A language and the plug-in that brought it.
 struct CatalogueEntry {
   std::string plugin;
-  std::unique_ptr<Language> language;
-  std::vector<std::string> names{};  ///< its name, then its aliases; asked for once, by the catalogue
-  std::vector<std::string> tools{};  ///< likewise
+  std::shared_ptr<Language> language;  ///< shared: a call that was given up may still run when the catalogue is gone
+  std::vector<std::string> names{};    ///< its name, then its aliases; asked for once, by the catalogue
+  std::vector<std::string> tools{};    ///< likewise
+  LanguageDetails details{};           ///< likewise
 };
+
+/// Asks a language once what it is, if nobody has. Throws Error{plugin} that names the plug-in where it fails, or says
+/// of itself what cannot be.
+void learn(CatalogueEntry& entry);
 
 /// Every language of the host, found by its names. Immutable once built: any thread.
 class Catalogue {
@@ -35,6 +54,11 @@ class Catalogue {
 
   /// "Language 'X' is not supported." and the list.
   std::string unknown_language_text(const std::string& name) const;
+
+  /// "Language 'X' needs A, which virtual machine 'M' does not have; package P of Debian brings it." and the note of
+  /// the language where nothing packages it. `missing` are those of its tools that the machine lacks, at least one.
+  static std::string missing_tools_text(const CatalogueEntry& entry, const std::string& name,
+                                        const std::vector<std::string>& missing, const std::string& machine);
 
  private:
   std::vector<CatalogueEntry> languages_;

@@ -84,6 +84,7 @@ ClientRequest from_object(const json& object, ReplyForm form) {
   request.channel = text_of(object, "channel");
   request.arguments = text_of(object, "arguments");
   request.input = text_of(object, "stdin");
+  request.input_given = object.contains("stdin") && !object["stdin"].is_null();
   request.factoid = flag_of(object, "factoid");
   request.files = files_of(object);
   request.outputs = outputs_of(object);

@@ -32,6 +32,7 @@ struct ClientRequest {
   std::string code;      ///< without the two options above
   std::string nick, channel, arguments, input;
   bool factoid = false;
+  bool input_given = false;  ///< the key `stdin` is there, also where its text is empty
   ReplyForm reply = ReplyForm::text;
   std::vector<JobFile> files;        ///< beside the language's own; paths are checked
   std::vector<std::string> outputs;  ///< patterns of files to be taken back; only with ReplyForm::json

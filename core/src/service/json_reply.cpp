@@ -101,7 +101,14 @@ std::string end_line(const Ended& ended) {
   if (ended.ran) {
     const auto by_index = [](const StepResult& a, const StepResult& b) { return a.step < b.step; };
     const auto last = std::max_element(ended.steps.begin(), ended.steps.end(), by_index);
-    if (last != ended.steps.end()) put_way_out(object, *last);
+    // What ran after a crash looked at it, or cleaned up: it is the crash that counts.
+    const auto crashed =
+        std::find_if(ended.steps.begin(), ended.steps.end(), [](const auto& s) { return s.signal != 0; });
+    if (crashed != ended.steps.end()) {
+      put_way_out(object, *crashed);
+    } else if (last != ended.steps.end()) {
+      put_way_out(object, *last);
+    }
     object["limit"] = limit_json(ended.limit);
     object["cut"] = ended.bytes_cut;
     put_times(object, sum_of(ended.steps));

@@ -6,11 +6,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <stop_token>
 #include <utility>
 
 #include "pbotvm/reply_text.h"
 #include "service/client_files.h"
+#include "service/pastes.h"
+#include "service/plan_check.h"
 #include "service/shown_name.h"
 
 namespace pbotvm::service {
@@ -20,8 +23,11 @@ namespace {
 constexpr std::uint32_t default_open_files = 256;
 constexpr std::chrono::seconds warm_up_wall{60};         // the first run of a compiler reads it from the disk
 constexpr std::chrono::minutes progress_patience{10};    // only how often the wait is taken up again
+constexpr std::size_t most_of_a_failure = 1000;          // bytes of what a plug-in says of its own failure
 constexpr std::size_t most_left_behind = 64;             // as docs/protocol.md bounds them
-constexpr const char* persistent_directory = "persist";  // below STATE, the host's working directory
+constexpr const char* history_file = "history.db";       // below STATE, the host's working directory
+constexpr const char* persistent_directory = "persist";  // below STATE, the host's working directory, likewise:
+constexpr const char* paste_directory = "paste";
 
 Poco::Logger& log() {
   return Poco::Logger::get("service");
@@ -72,7 +78,7 @@ void lower_to(Number& value, Number bound) {
 
 Plan plan_of(plugin::PatientGuard& guard, const CatalogueEntry& entry, const Request& request) {
   return guard.call({"language", entry.plugin, "plan"},
-                    [language = entry.language.get(), request] { return language->plan(request); });
+                    [language = entry.language, request] { return language->plan(request); });
 }
 
 Request request_of(const ClientRequest& client, const std::string& language) {
@@ -88,14 +94,34 @@ Request request_of(const ClientRequest& client, const std::string& language) {
 }
 
 // What a language's plug-in does wrong ends the request with its name.
+[[noreturn]] void refuse_for_language(const CatalogueEntry& entry, const std::string& name, std::string why) {
+  why.resize(std::min(why.size(), most_of_a_failure));
+  const std::string text =
+      "Language '" + name + "' failed in its plug-in language-" + entry.plugin + ".so: " + printable(why);
+  log().error(text);
+  refuse("language-failed", text);
+}
+
 template <typename Function>
-auto of_language(const std::string& name, Function function) {
+auto of_language(const CatalogueEntry& entry, const std::string& name, Function function) {
   try {
     return function();
   } catch (const std::exception& e) {
-    log().error("language %s: %s", name, std::string(e.what()));
-    refuse("language-failed", "Language '" + name + "' failed: " + printable(e.what()));
+    const std::string why = e.what(), call = "language " + entry.plugin + ": ";  // which the text names in its own way
+    refuse_for_language(entry, name, why.starts_with(call) ? why.substr(call.size()) : why);
   }
+}
+
+void check_reply(const CatalogueEntry& entry, const std::string& name, std::string_view reply, std::uint64_t limit) {
+  if (const auto flaw = flaw_of_reply(reply, limit); !flaw.empty()) refuse_for_language(entry, name, flaw);
+}
+
+void check_plan(const CatalogueEntry& entry, const Request& request, const Job& job) {
+  const auto flaw = flaw_of_plan(job, request);
+  if (flaw.text.empty()) return;
+  if (!flaw.of_request) refuse_for_language(entry, request.language, flaw.text);
+  log().warning("language=%s refused: %s", request.language, flaw.text);
+  refuse("bad-request", "Invalid request: " + printable(flaw.text) + "; send shorter or fewer arguments, without NUL.");
 }
 
 // A client's file may stand nowhere where the language has one.
@@ -168,13 +194,31 @@ void fill_limits(const config::Configuration& configuration, Limits& limits) {
   lower_to(limits.open_files, default_open_files);
 }
 
-Service::Service(const config::Configuration& configuration, const Catalogue& catalogue,
-                 const std::vector<std::unique_ptr<machine::Machine>>& machines, plugin::PatientGuard& guard)
+Service::Service(const config::Configuration& configuration, std::shared_ptr<const Catalogue> catalogue,
+                 const std::vector<std::unique_ptr<machine::Machine>>& machines, plugin::PatientGuard& guard,
+                 Keeping keeping)
     : configuration_(configuration),
-      catalogue_(catalogue),
+      catalogue_(std::move(catalogue)),
       machines_(machines),
       guard_(guard),
-      persistent_(persistent_directory, {configuration.persist_limit, configuration.persist_keys}) {}
+      persistent_(persistent_directory, {configuration.persist_limit, configuration.persist_keys}) {
+  if (keeping == Keeping::in_working_directory)
+    pastes_.emplace(paste_directory, paste::Store::Bounds{configuration.paste_files, configuration.paste_limit});
+  if (keeping == Keeping::in_working_directory && configuration.history)
+    history_.emplace(history_file, history::Bounds{configuration.history_entries, configuration.history_size});
+  if (configuration.fortune) fortune_.emplace(find_fortune());
+}
+
+std::shared_ptr<const Catalogue> Service::catalogue() const {
+  const std::lock_guard lock(catalogue_mutex_);
+  return catalogue_;
+}
+
+void Service::use(std::shared_ptr<const Catalogue> catalogue) {
+  for (const auto& machine : machines_) machine->ask_after(catalogue->tools());
+  const std::lock_guard lock(catalogue_mutex_);
+  catalogue_.swap(catalogue);  // the old one ends, if nobody else has it, when the lock is gone
+}
 
 machine::Machine* Service::find_machine(const std::string& name) const {
   const std::string wanted = configuration_.name_of_machine(name.empty() ? configuration_.default_machine : name);
@@ -225,27 +269,47 @@ void Service::run(const ClientRequest& request, Audience& audience, RequestContr
 
 Event Service::answer(const ClientRequest& client, Audience& audience, RequestControl& control) {
   const std::string name = client.language.empty() ? configuration_.language : client.language;
-  const auto* entry = catalogue_.find(name);
+  const auto languages = catalogue();
+  const auto* entry = languages->find(name);
   if (entry == nullptr) {
     log().information("refused: unknown language '%s'", name);
-    refuse("unknown-language", catalogue_.unknown_language_text(name));
+    refuse("unknown-language", languages->unknown_language_text(name));
   }
   auto* machine = find_machine(client.machine);
   if (machine == nullptr) {
     log().information("refused: unknown machine '%s'", client.machine);
     refuse("unknown-machine", unknown_machine_text(client.machine));
   }
-  Run run{client, audience, control, *entry, *machine, request_of(client, name), {}};
-  auto plan = of_language(name, [&] { return plan_of(guard_, *entry, run.request); });
+  Run run{client, audience, control, languages, *entry, *machine, request_of(client, name)};
+  if (const auto reply = edit_earlier_code(run)) return *reply;
+  auto plan = of_language(*entry, name, [&] { return plan_of(guard_, *entry, run.request); });
   if (auto* reply = std::get_if<ImmediateReply>(&plan)) {
+    check_reply(*entry, name, reply->text, configuration_.output_limit);
     log().information("language=%s answered without a job", name);
     return Ended{without_end(std::move(reply->text))};
   }
   return run_job(run, std::move(std::get<Job>(plan)));
 }
 
+// The request's code becomes what an edit made of earlier code; or the request is answered. What a factoid brings
+// nobody has written just now: it is neither an edit nor remembered.
+std::optional<Event> Service::edit_earlier_code(Run& run) {
+  if (!history_ || run.client.factoid) return {};
+  auto answer = history_->apply(run.client.channel, run.entry.names.front(), run.client.code);
+  if (auto* reply = std::get_if<history::Reply>(&answer)) {
+    log().information("language=%s answered from the history", run.request.language);
+    if (reply->failed) refuse("bad-request", printable(reply->text));
+    return Ended{without_end(printable(reply->text))};
+  }
+  run.request.code = std::move(std::get<history::RunThis>(answer).code);
+  return {};
+}
+
 Event Service::run_job(Run& run, Job job) {
+  check_plan(run.entry, run.request, job);
   prepare(run, job);
+  bring_input(run, job);
+  begin_page(run, job);
   bring_kept_files(run, job);
   check_tree(job.files, "the file ");
   if (const auto flaw = flaw_of(job); !flaw.empty()) {
@@ -268,7 +332,7 @@ Event Service::run_job(Run& run, Job job) {
   if (const auto* reply = std::get_if<machine::GuestReply>(&outcome)) {
     log().information("language=%s machine=%s ms=%?d worded by the guest", run.request.language, run.machine.name(),
                       ms);
-    return Ended{without_end(printable(reply->text))};
+    return Ended{keep_page(run, without_end(printable(reply->text)))};
   }
   auto& result = std::get<Result>(outcome);
   log().information("language=%s machine=%s ms=%?d limit=%s", run.request.language, run.machine.name(), ms,
@@ -283,9 +347,7 @@ void Service::prepare(Run& run, Job& job) {
   const auto missing = run.machine.missing_tools(run.entry.tools);
   if (!missing.empty()) {
     log().warning("language=%s machine=%s lacks %s", name, run.machine.name(), missing.front());
-    std::string text = "Language '" + name + "' needs ";
-    for (std::size_t i = 0; i < missing.size(); ++i) text += (i == 0 ? "" : ", ") + missing[i];
-    refuse("missing-tools", text + ", which virtual machine '" + run.machine.name() + "' does not have.");
+    refuse("missing-tools", Catalogue::missing_tools_text(run.entry, name, missing, run.machine.name()));
   }
   if (!speaks_frames(run.machine) && (!client.files.empty() || !client.outputs.empty() || client.streams_input)) {
     refuse("bad-request", "Invalid request: the guest of virtual machine '" + run.machine.name() +
@@ -300,6 +362,37 @@ void Service::prepare(Run& run, Job& job) {
   if (client.outputs.empty()) return;
   job.collection.files = configuration_.collect_files;
   job.collection.bytes = configuration_.collect_limit;
+}
+
+// Without any input of its own a program that reads some gets a line of fortune, as with PBot.
+void Service::bring_input(const Run& run, Job& job) {
+  if (!fortune_ || !job.input.empty() || run.client.input_given || run.client.streams_input) return;
+  const auto reads = [](const Step& step) { return step.reads_input; };
+  if (std::any_of(job.steps.begin(), job.steps.end(), reads)) job.input = fortune_->line() + '\n';
+}
+
+// What -paste keeps is known when the job ends; whether it can be is known before.
+void Service::begin_page(Run& run, const Job& job) {
+  if (!asks_for_paste(run.request.code)) return;
+  if (!pastes_) refuse("bad-request", "Invalid request: -paste needs a running pbotvm-host, which keeps the page.");
+  if (configuration_.paste_files == 0)
+    refuse("bad-request", "Invalid request: this host keeps no pastes; send the request without -paste.");
+  run.page = page_of(job, run.entry.details.marks);
+}
+
+// The reply to who asked for a paste is where it is; any other stays as it is.
+std::string Service::keep_page(Run& run, std::string reply) {
+  if (!run.page) return reply;
+  run.page->output = std::move(reply);
+  try {
+    const std::string name = pastes_->keep(paste::page_text(*run.page), run.page->file);
+    return configuration_.paste_url.empty() ? (configuration_.state / paste_directory / name).string()
+                                            : configuration_.paste_url + name;
+  } catch (const Error& e) {
+    log().error("a paste is not kept: %s", std::string(e.what()));
+    const std::string why = e.code() == ErrorCode::refused ? e.what() : "the host could not write it; its log says why";
+    return run.page->output + (run.page->output.empty() ? "" : "\n") + "[Not pasted: " + why + "]";
+  }
 }
 
 // The files of the persist-key go with the job, and come back with its result.
@@ -376,13 +469,12 @@ machine::Outcome Service::execute(Run& run, Job job) {
 
 Event Service::finish(Run& run, Result result) {
   const std::string not_saved = hand_out(run, result);
-  std::string reply = of_language(run.request.language, [&] {
-    return guard_.call({"language", run.entry.plugin, "reply"},
-                       [language = run.entry.language.get(), request = run.request, result] {
-                         return language->reply(request, result);
-                       });
+  std::string reply = of_language(run.entry, run.request.language, [&] {
+    return guard_.call({"language", run.entry.plugin, "reply"}, [language = run.entry.language, request = run.request,
+                                                                 result] { return language->reply(request, result); });
   });
-  reply = without_end(std::move(reply));
+  check_reply(run.entry, run.request.language, reply, configuration_.output_limit);
+  reply = keep_page(run, without_end(std::move(reply)));
   if (!not_saved.empty()) reply += (reply.empty() ? "" : "\n") + ("[Persistent files not saved: " + not_saved + "]");
   return Ended{std::move(reply), true, std::move(result.steps), result.limit, result.bytes_cut};
 }
@@ -437,27 +529,42 @@ std::string Service::save_kept(Run& run, const Result& result, const std::vector
   return {};
 }
 
-std::vector<Job> warm_up_jobs(const config::Configuration& configuration, const Catalogue& catalogue,
-                              plugin::PatientGuard& guard) {
-  std::vector<Job> jobs;
-  for (const auto& entry : catalogue.entries()) {
-    const std::string& name = entry.names.front();
+std::vector<machine::WarmUp> warm_up_jobs(const config::Configuration& configuration, const Catalogue& catalogue,
+                                          plugin::PatientGuard& guard) {
+  const auto* usual = catalogue.find(configuration.language);
+  std::vector<const CatalogueEntry*> entries;
+  for (const auto& entry : catalogue.entries()) entries.push_back(&entry);
+  std::stable_partition(entries.begin(), entries.end(), [&](const auto* entry) { return entry == usual; });
+  std::set<std::set<std::string>> seen;
+  std::vector<machine::WarmUp> jobs;
+  for (const auto* entry : entries) {
+    const std::string& name = entry->names.front();
+    if (!seen.emplace(entry->tools.begin(), entry->tools.end()).second) continue;
     try {
       Request request;
       request.language = name;
-      request.code = guard.call({"language", entry.plugin, "hello"},
-                                [language = entry.language.get()] { return language->hello(); });
-      auto plan = plan_of(guard, entry, request);
+      request.code =
+          guard.call({"language", entry->plugin, "hello"}, [language = entry->language] { return language->hello(); });
+      if (const auto flaw = flaw_of_hello(request.code); !flaw.empty()) throw Error(ErrorCode::plugin, flaw);
+      auto plan = plan_of(guard, *entry, request);
       if (auto* job = std::get_if<Job>(&plan)) {
+        if (const auto flaw = flaw_of_plan(*job, request); !flaw.text.empty())
+          throw Error(ErrorCode::plugin, flaw.text);
         fill_limits(configuration, job->limits);
         job->limits.wall = warm_up_wall;
         job->limits.cpu = warm_up_wall;
-        jobs.push_back(std::move(*job));
+        job->language = name;
+        // What runs after a crash only, such as a debugger, is to be in the machine's memory just as well.
+        for (Step& step : job->steps) step.when = step.when == When::after_crash ? When::always : step.when;
+        jobs.push_back({std::move(*job), entry->tools});
       }
     } catch (const std::exception& e) {
       log().warning("language %s: its hello program is passed over: %s", name, std::string(e.what()));
     }
   }
+  const auto first = jobs.begin() + (usual != nullptr && !jobs.empty() ? 1 : 0);
+  std::stable_sort(first, jobs.end(),
+                   [](const auto& a, const auto& b) { return a.job.steps.size() < b.job.steps.size(); });
   return jobs;
 }
 

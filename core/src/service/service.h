@@ -4,26 +4,35 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "config/configuration.h"
+#include "history/history.h"
 #include "machine/machine.h"
+#include "paste/page.h"
+#include "paste/store.h"
 #include "plugin/patient_guard.h"
 #include "service/catalogue.h"
 #include "service/client_request.h"
 #include "service/events.h"
+#include "service/fortune.h"
 #include "service/persistent_files.h"
 #include "service/request_control.h"
 
 namespace pbotvm::service {
 
+/// Whether the working directory is the host's STATE, below which a service may keep what outlives a request.
+enum class Keeping { nothing, in_working_directory };
+
 /// A request becomes a reply. Knows nothing of the front end that asked. Any thread; blocks until the reply is there.
 class Service {
  public:
-  /// Borrows them all; they outlive it.
-  Service(const config::Configuration& configuration, const Catalogue& catalogue,
-          const std::vector<std::unique_ptr<machine::Machine>>& machines, plugin::PatientGuard& guard);
+  /// Borrows all but the catalogue; they outlive it.
+  Service(const config::Configuration& configuration, std::shared_ptr<const Catalogue> catalogue,
+          const std::vector<std::unique_ptr<machine::Machine>>& machines, plugin::PatientGuard& guard, Keeping keeping);
 
   /// Tells `audience` what becomes of the request; Ended or Failed is the last that it hears, and always comes. What a
   /// client, a plug-in or a guest did is never an exception. `control` may be used by other threads meanwhile.
@@ -33,6 +42,13 @@ class Service {
   std::string run(const ClientRequest& request);
 
   std::uint64_t requests() const { return requests_; }
+
+  /// The languages that the next request finds. shared: a request keeps those that it began with.
+  std::shared_ptr<const Catalogue> catalogue() const;
+
+  /// From now on requests find these languages; those under way end with the ones that they began with. Machines are
+  /// asked after their tools.
+  void use(std::shared_ptr<const Catalogue> catalogue);
 
   /// Null where there is none of that name. Upper and lower case are the same, as PBot's `-vm=` has it.
   machine::Machine* find_machine(const std::string& name) const;
@@ -46,16 +62,22 @@ class Service {
     const ClientRequest& client;
     Audience& audience;
     RequestControl& control;
+    std::shared_ptr<const Catalogue> catalogue;  // of which `entry` is a part
     const CatalogueEntry& entry;
     machine::Machine& machine;
     Request request;
-    std::unique_ptr<PersistentFiles::Lease> kept;  // of the persist-key, where this host keeps the files
+    std::unique_ptr<PersistentFiles::Lease> kept{};  // of the persist-key, where this host keeps the files
+    std::optional<paste::Page> page{};               // to be kept with what comes of the job
   };
 
   Event answer(const ClientRequest& client, Audience& audience, RequestControl& control);
+  std::optional<Event> edit_earlier_code(Run& run);
   Event run_job(Run& run, Job job);
   void prepare(Run& run, Job& job);
   void bring_kept_files(Run& run, Job& job);
+  void bring_input(const Run& run, Job& job);
+  void begin_page(Run& run, const Job& job);
+  std::string keep_page(Run& run, std::string reply);
   machine::Outcome execute(Run& run, Job job);
   Event finish(Run& run, Result result);
   std::string hand_out(Run& run, Result& result);
@@ -63,17 +85,22 @@ class Service {
   bool speaks_frames(const machine::Machine& machine) const;
 
   const config::Configuration& configuration_;
-  const Catalogue& catalogue_;
+  mutable std::mutex catalogue_mutex_;
+  std::shared_ptr<const Catalogue> catalogue_;
   const std::vector<std::unique_ptr<machine::Machine>>& machines_;
   plugin::PatientGuard& guard_;
   PersistentFiles persistent_;
+  std::optional<history::History> history_;
+  std::optional<paste::Store> pastes_;
+  std::optional<Fortune> fortune_;
   std::atomic<std::uint64_t> requests_{0};
 };
 
-/// Every language's hello program as a job, to be run once before a snapshot is taken. A plug-in that fails is logged
-/// and passed over.
-std::vector<Job> warm_up_jobs(const config::Configuration& configuration, const Catalogue& catalogue,
-                              plugin::PatientGuard& guard);
+/// Hello programs to be run once before a snapshot is taken: one language for each distinct set of tools, the host's
+/// default language first, then those with the fewest steps, as what only interprets is sooner done. A plug-in that
+/// fails is logged and passed over.
+std::vector<machine::WarmUp> warm_up_jobs(const config::Configuration& configuration, const Catalogue& catalogue,
+                                          plugin::PatientGuard& guard);
 
 /// A job's limits as the configuration has them, where the language named none or larger ones.
 void fill_limits(const config::Configuration& configuration, Limits& limits);

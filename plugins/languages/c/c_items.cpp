@@ -2,54 +2,17 @@
 #include "c_items.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <set>
 #include <string_view>
+
+#include "c_words.h"
 
 namespace pbotvm::c {
 
 namespace {
 
 constexpr std::size_t old_style_parameters = 256;  // tokens that are looked at behind `f(a, b)` for `int a, b; {`
-
-template <std::size_t N>
-bool among(const std::array<std::string_view, N>& words, std::string_view word) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-// Statements that end with the brace of their body.
-bool begins_block(std::string_view word) {
-  constexpr std::array<std::string_view, 8> words = {"if", "while", "for", "switch", "do", "else", "case", "default"};
-  return among(words, word);
-}
-
-// What begins no declaration.
-bool begins_expression(std::string_view word) {
-  constexpr std::array<std::string_view, 11> words = {"return",  "goto",     "sizeof",        "asm",
-                                                      "__asm__", "_Generic", "break",         "_Alignof",
-                                                      "alignof", "continue", "_Static_assert"};
-  return among(words, word);
-}
-
-// Words in front of a parenthesis that are no function's name.
-bool is_specifier(std::string_view word) {
-  constexpr std::array<std::string_view, 12> words = {"__attribute__", "__attribute", "__declspec", "_Alignas",
-                                                      "alignas",       "typeof",      "__typeof__", "__typeof",
-                                                      "_Atomic",       "_BitInt",     "asm",        "__asm__"};
-  return among(words, word);
-}
-
-bool is_type_keyword(std::string_view word) {
-  return word == "struct" || word == "union" || word == "enum";
-}
-
-bool is_open_brace(const Token& token) {
-  return token.is("{") || token.is("<%");
-}
-bool is_close_brace(const Token& token) {
-  return token.is("}") || token.is("%>");
-}
 
 class Splitter {
  public:
@@ -69,20 +32,13 @@ class Splitter {
         block_macros_.insert(macro_name(token.text));
   }
 
-  // The last token of the group that the token opens, of the token itself if it opens none.
-  std::size_t skip(std::size_t at) const {
-    const Token& token = tokens_[at];
-    if (token.kind != TokenKind::punctuation) return at;
-    const bool opens = token.is("(") || token.is("[") || token.is("<:") || is_open_brace(token);
-    if (!opens) return at;
-    return token.partner != 0 ? token.partner : tokens_.size() - 1;
-  }
+  std::size_t skip(std::size_t at) const { return group_end(tokens_, at); }
 
   Item read(std::size_t first) const {
     const Token& token = tokens_[first];
     if (token.kind == TokenKind::directive) return {ItemKind::directive, first, first};
-    if (is_open_brace(token)) return {ItemKind::statement, first, skip(first)};
-    if (is_close_brace(token)) return {ItemKind::statement, first, first};
+    if (token.opens_brace()) return {ItemKind::statement, first, skip(first)};
+    if (token.closes_brace()) return {ItemKind::statement, first, first};
     if (begins_block(token.text) || block_macros_.count(token.text) != 0) return read_block(first);
     return read_declaration(first);
   }
@@ -91,8 +47,8 @@ class Splitter {
     bool assigns = false;
     for (std::size_t at = first; at < tokens_.size(); at = skip(at) + 1) {
       if (tokens_[at].is(";")) return {ItemKind::statement, first, at};
-      if (tokens_[at].is("=")) assigns = true;
-      if (is_open_brace(tokens_[at]) && !assigns) return {ItemKind::statement, first, skip(at)};
+      if (tokens_[at].assigns()) assigns = true;
+      if (tokens_[at].opens_brace() && !assigns) return {ItemKind::statement, first, skip(at)};
     }
     return unfinished(first);
   }
@@ -109,8 +65,8 @@ class Splitter {
           if (const auto brace = old_style_body(first, at)) return function(first, *brace);
         return classify(first, at, type, body);
       }
-      if (tokens_[at].is("=")) assigns = true;
-      if (!is_open_brace(tokens_[at]) || assigns || !may_declare) continue;
+      if (tokens_[at].assigns()) assigns = true;
+      if (!tokens_[at].opens_brace() || assigns || !may_declare) continue;
       if (const auto keyword = body == 0 ? type_of_body(first, at) : std::nullopt) {
         type = *keyword;
         body = at;
@@ -146,8 +102,9 @@ class Splitter {
     constexpr std::size_t near = 16;
     for (std::size_t at = brace; at > first && brace - at < near;) {
       --at;
-      if (is_type_keyword(tokens_[at].text)) return at;
-      if (tokens_[at].is(")") && tokens_[at].partner > first && is_specifier(tokens_[tokens_[at].partner - 1].text)) {
+      if (is_class_key(tokens_[at].text)) return at;
+      if (tokens_[at].is(")") && tokens_[at].partner > first &&
+          takes_parenthesis(tokens_[tokens_[at].partner - 1].text)) {
         at = tokens_[at].partner;
       } else if (!tokens_[at].is_word() && !tokens_[at].is(":")) {
         return std::nullopt;
@@ -163,11 +120,11 @@ class Splitter {
       const Token& token = tokens_[at];
       if (token.is_word()) {
         const bool called = at + 1 < end && tokens_[at + 1].is("(");
-        if (called && !is_specifier(token.text) && !name) name = at;
+        if (called && !takes_parenthesis(token.text) && !name) name = at;
       } else if (token.is("(")) {
-        if (!name && !(at > first && is_specifier(tokens_[at - 1].text))) name = name_inside(at);
-        if (!name && !(at > first && is_specifier(tokens_[at - 1].text))) return std::nullopt;
-      } else if (!token.is("*") && !token.is("[") && !token.is(",") && !token.is(";") && !is_open_brace(token)) {
+        if (!name && !(at > first && takes_parenthesis(tokens_[at - 1].text))) name = name_inside(at);
+        if (!name && !(at > first && takes_parenthesis(tokens_[at - 1].text))) return std::nullopt;
+      } else if (!token.is("*") && !token.is("[") && !token.is(",") && !token.is(";") && !token.opens_brace()) {
         return std::nullopt;
       }
     }
@@ -189,13 +146,13 @@ class Splitter {
     std::size_t open = first;
     while (open < semicolon && !tokens_[open].is("(")) ++open;
     if (open == semicolon || open < first + 1 || !tokens_[open - 1].is_word() || skip(open) + 1 >= semicolon) return {};
-    if (!tokens_[skip(open) + 1].is_word() || is_specifier(tokens_[skip(open) + 1].text)) return {};
+    if (!tokens_[skip(open) + 1].is_word() || takes_parenthesis(tokens_[skip(open) + 1].text)) return {};
     for (std::size_t at = open + 1; at < skip(open); ++at)
       if (!tokens_[at].is_word() && !tokens_[at].is(",")) return {};
     const std::size_t stop = std::min(tokens_.size(), semicolon + old_style_parameters);
     for (std::size_t at = semicolon; at < stop; at = skip(at) + 1) {
       const Token& token = tokens_[at];
-      if (is_open_brace(token)) return tokens_[at - 1].is(";") ? std::optional(at) : std::nullopt;
+      if (token.opens_brace()) return tokens_[at - 1].is(";") ? std::optional(at) : std::nullopt;
       const bool declares =
           token.is_word() || token.is("*") || token.is(",") || token.is(";") || token.is("[") || token.is("(");
       if (!declares || (token.is_word() && (begins_block(token.text) || begins_expression(token.text)))) return {};
@@ -219,7 +176,7 @@ class Splitter {
 
   void classify_type(Item& item, std::size_t type, std::size_t body) const {
     std::size_t behind = skip(body) + 1;
-    while (behind + 1 < tokens_.size() && is_specifier(tokens_[behind].text)) behind = skip(behind + 1) + 1;
+    while (behind + 1 < tokens_.size() && takes_parenthesis(tokens_[behind].text)) behind = skip(behind + 1) + 1;
     bool is_typedef = false;
     for (std::size_t at = item.first; at < type; ++at) is_typedef = is_typedef || tokens_[at].is("typedef");
     if (behind >= item.last || is_typedef) {

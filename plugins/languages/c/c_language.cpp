@@ -2,9 +2,15 @@
 #include "c_language.h"
 
 #include <algorithm>
+#include <csignal>
 #include <utility>
 
-#include "c_messages.h"
+#include "c_diagnostics.h"
+#include "c_wrap.h"
+#include "crash.h"
+#include "helpers.h"
+#include "pbotvm/reply_text.h"
+#include "sanitizer_messages.h"
 
 namespace pbotvm::c {
 
@@ -12,6 +18,7 @@ namespace {
 
 constexpr std::uint32_t compile_step = 0;
 constexpr std::uint32_t run_step = 1;
+constexpr std::uint32_t explain_step = 2;
 
 // A request's options, those for the compiler apart from those for the wrapping.
 struct Parsed {
@@ -19,8 +26,10 @@ struct Parsed {
   WrapOptions wrap;
 };
 
-Parsed parse(const Request& request) {
-  Parsed parsed{parse_code_options(request, true, {"-include", "-D", "-U", "-I", "-L", "-l"}), {}};
+Parsed parse(const Request& request, const Dialect& dialect, const ToolOptions& allowed) {
+  Parsed parsed{parse_code_options(request, true, allowed.with_value()), {}};
+  parsed.wrap.cplusplus = dialect.cplusplus;
+  parsed.wrap.value = !request.factoid;  // where nothing printed is to be nothing
   std::vector<std::string> compiler;
   const std::vector<std::string>& given = parsed.common.tool_options;
   for (std::size_t i = 0; i < given.size(); ++i) {
@@ -47,57 +56,89 @@ bool ran(const Result& result, std::uint32_t step) {
          std::any_of(result.output.begin(), result.output.end(), [&](const OutputChunk& c) { return c.step == step; });
 }
 
-// The result with the sanitizer's messages as the author is to see them.
-Result with_plain_runtime_messages(const Result& result) {
+// The result of compiling and running, with the sanitizer's messages as the author is to see them.
+Result without_explanation(const Result& result, std::string_view file, bool one_line) {
   Result plain = result;
-  const std::string text = runtime_messages(stream_of(result, run_step, Stream::err), true);
-  std::erase_if(plain.output, [](const OutputChunk& c) { return c.step == run_step && c.stream == Stream::err; });
+  std::erase_if(plain.steps, [](const StepResult& s) { return s.step == explain_step; });
+  const std::string text = sanitizer_messages(stream_of(result, run_step, Stream::err), file, one_line);
+  std::erase_if(plain.output, [](const OutputChunk& c) {
+    return c.step == explain_step || (c.step == run_step && c.stream == Stream::err);
+  });
   if (!text.empty()) plain.output.push_back({run_step, Stream::err, text});
   return plain;
 }
 
-}  // namespace
-
-CLanguage::CLanguage(std::string standard) : standard_(std::move(standard)) {}
-
-std::vector<std::string> CLanguage::default_options() const {
-  std::vector<std::string> options = {"-Wextra",
-                                      "-Wall",
-                                      "-Wno-unused-parameter",
-                                      "-Wno-unused-variable",
-                                      "-pedantic",
-                                      "-Wfloat-equal",
-                                      "-Wshadow",
-                                      "-std=" + standard_,
-                                      "-lm",
-                                      "-Wfatal-errors",
-                                      "-fsanitize=alignment,undefined"};
-  if (standard_ == "c11" || standard_ == "c2x") {
-    options.push_back("-fsanitize-address-use-after-scope");
-    options.push_back("-fno-omit-frame-pointer");
-  }
-  options.push_back("-fno-diagnostics-show-caret");
-  return options;
+// Somebody's wish rather than a mistake: there is nothing to explain.
+bool was_killed(const Result& result) {
+  return std::any_of(result.steps.begin(), result.steps.end(),
+                     [](const StepResult& s) { return s.step == run_step && s.signal == SIGKILL; });
 }
 
-std::vector<std::string> CLanguage::compile_command(const std::vector<std::string>& options) const {
-  std::vector<std::string> argv = {"gcc", "-gdwarf-2", "-g3", std::string(source_name)};
-  const std::vector<std::string> used = options.empty() ? default_options() : options;
-  argv.insert(argv.end(), used.begin(), used.end());
-  argv.insert(argv.end(), {"-o", "prog"});
-  return argv;
+// Behind what the program printed, instead of its exit code.
+void tell_crash(Result& plain, const std::string& text) {
+  for (StepResult& step : plain.steps)
+    if (step.step == run_step) step.signal = 0;
+  const std::string printed = stream_of(plain, run_step, Stream::out);
+  const bool open_line = !printed.empty() && printed.back() != '\n';
+  plain.output.push_back({run_step, Stream::out, (open_line ? "\n" : "") + text});
+}
+
+}  // namespace
+
+CLanguage::CLanguage(std::string_view name) : dialect_(dialect(name)), allowed_(option_rules()) {}
+
+std::vector<std::string> CLanguage::aliases() const {
+  if (dialect_.other_name.empty()) return {};
+  return {std::string(dialect_.other_name)};
+}
+
+std::vector<std::string> CLanguage::tools() const {
+  return {std::string(dialect_.compiler()), "as", "ld"};
+}
+
+std::string CLanguage::hello() const {
+  return dialect_.cplusplus ? "int main() { std::cout << \"hello\\n\"; }"
+                            : "int main(void) { puts(\"hello\"); return 0; }";
+}
+
+std::vector<std::string> CLanguage::packages(std::string_view distribution) const {
+  return dialect_.packages(distribution);
+}
+
+std::string CLanguage::stdin_program() const {
+  return dialect_.cplusplus ? "int main() { std::cout << std::cin.rdbuf(); }"
+                            : "int main(void) { int c; while ((c = getchar()) != EOF) putchar(c); return 0; }";
+}
+
+std::string CLanguage::note() const {
+  return dialect_.cplusplus ? "statements need no main and no headers, and std:: may be left out"
+                            : "statements need no main and no headers";
+}
+
+void* CLanguage::extension(std::string_view wanted) {
+  return wanted == LanguageFacts::identifier ? static_cast<LanguageFacts*>(this) : nullptr;
 }
 
 Plan CLanguage::plan(const Request& request) const {
-  Parsed parsed = parse(request);
+  const CodeOptions given = parse_code_options(request, true, allowed_.with_value());
+  std::string refusal = allowed_.refusal(name(), given.tool_options);
+  if (!refusal.empty()) return ImmediateReply{std::move(refusal)};
+
+  Parsed parsed = parse(request, dialect_, allowed_);
   CodeOptions& options = parsed.common;
-  std::vector<std::string> compile = compile_command(options.tool_options);
+  // What is pasted has room for the lines that the compiler speaks of.
+  if (options.paste && options.tool_options.empty()) options.tool_options = dialect_.default_options(true);
+  std::vector<std::string> compile = dialect_.compile_command(options.tool_options);
   if (options.info) return ImmediateReply{request.language + " cmdline: " + quote_words(compile)};
-  if (options.paste) return ImmediateReply{paste_text()};
   if (options.code.empty()) return ImmediateReply{usage_text()};
 
+  const bool helped = uses_helpers(options.code);
+  if (helped) {
+    parsed.wrap.prologue = helpers_prologue();
+    parsed.wrap.value = false;  // a helper has none, and what it answers is no output of the program
+  }
   Job job;
-  job.files.push_back({std::string(source_name), wrap(options.code, parsed.wrap).source});
+  job.files.push_back({file(), wrap(options.code, parsed.wrap).source});
   Step build;
   build.label = "compile";
   build.argv = std::move(compile);
@@ -107,23 +148,27 @@ Plan CLanguage::plan(const Request& request) const {
   run.label = "run";
   run.argv = {"./prog"};
   run.argv.insert(run.argv.end(), options.arguments.begin(), options.arguments.end());
+  run.environment = run_environment();
   run.reads_input = true;
   run.when = When::after_success;
-  job.steps = {std::move(build), std::move(run)};
+  job.steps = {std::move(build), std::move(run), crash_step()};
+  if (helped) run_with_helpers(job, run_step, options.code, dialect_.source());
   job.input = std::move(options.input);
   return job;
 }
 
 std::string CLanguage::reply(const Request& request, const Result& result) const {
-  const Parsed parsed = parse(request);
+  const Parsed parsed = parse(request, dialect_, allowed_);
   std::string messages;
   for (const std::string& notice : wrap(parsed.common.code, parsed.wrap).notices) messages += notice + '\n';
-  messages += compiler_messages(output_of(result, compile_step), one_line(parsed));
+  messages += compiler_messages(output_of(result, compile_step), {dialect_.source(), one_line(parsed)});
   messages.erase(messages.find_last_not_of('\n') + 1);
   if (!ran(result, run_step)) return failure_reply(result, messages);
   if (!messages.empty()) messages = '[' + messages + ']';
-  return one_line(parsed) ? program_reply(request, with_plain_runtime_messages(result), messages)
-                          : program_reply(request, result, messages);
+  Result plain = without_explanation(result, dialect_.source(), one_line(parsed));
+  const std::string crash = crash_text(result, run_step, explain_step, {dialect_.source(), parsed.common.code});
+  if (!crash.empty() && !was_killed(result)) tell_crash(plain, crash);
+  return program_reply(request, plain, messages);
 }
 
 }  // namespace pbotvm::c

@@ -2,33 +2,40 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
-#include "c_wrap.h"
+#include "c_dialect.h"
 #include "pbotvm/language.h"
-#include "pbotvm/reply_text.h"
+#include "pbotvm/language_facts.h"
+#include "pbotvm/tool_options.h"
 
 namespace pbotvm::c {
 
-/// C of one standard, compiled with gcc in the guest.
-class CLanguage final : public Language {
+/// C or C++ of one standard, compiled in the guest.
+class CLanguage final : public Language, public LanguageFacts {
  public:
-  /// `standard` is what -lang= and -std= take: c89, c99, c11, c2x.
-  explicit CLanguage(std::string standard);
+  /// `name` is what -lang= takes: c89, c11, clang, c++20 ... Throws std::out_of_range for one that is none.
+  explicit CLanguage(std::string_view name);
 
-  std::string name() const override { return standard_; }
-  std::vector<std::string> aliases() const override { return {}; }
-  std::vector<std::string> tools() const override { return {"gcc", "as", "ld"}; }
-  std::string hello() const override { return "int main(void) { puts(\"hello\"); return 0; }"; }
+  std::string name() const override { return std::string(dialect_.name); }
+  std::vector<std::string> aliases() const override;
+  std::vector<std::string> tools() const override;
+  std::string hello() const override;
   Plan plan(const Request& request) const override;
   std::string reply(const Request& request, const Result& result) const override;
+  void* extension(std::string_view wanted) override;
 
-  /// The compiler's command; `options` empty means the default ones.
-  std::vector<std::string> compile_command(const std::vector<std::string>& options) const;
+  std::string file() const override { return std::string(dialect_.source()); }
+  std::vector<std::string> default_options() const override { return dialect_.default_options(); }
+  CommentMarks comment_marks() const override { return {"/***", "***/"}; }
+  std::vector<std::string> packages(std::string_view distribution) const override;
+  std::string stdin_program() const override;
+  std::string note() const override;
+  std::string origin() const override { return {}; }
 
  private:
-  std::vector<std::string> default_options() const;
-
-  std::string standard_;
+  const Dialect& dialect_;
+  ToolOptions allowed_;
 };
 
 }  // namespace pbotvm::c

@@ -48,7 +48,7 @@ std::size_t block_comment_end(std::string_view source, std::size_t at) {
 
 class Tokenizer {
  public:
-  explicit Tokenizer(std::string_view source) : source_(source) {}
+  Tokenizer(std::string_view source, bool cplusplus) : source_(source), cplusplus_(cplusplus) {}
 
   std::vector<Token> run() {
     while (skip_space()) {
@@ -96,16 +96,40 @@ class Tokenizer {
       return TokenKind::punctuation;
     }
     if ((c == '#' || sees("%:")) && may_begin_directive()) return read_directive();
-    if (is_letter(c)) {
-      while (at_ < source_.size() && (is_letter(source_[at_]) || is_digit(source_[at_]))) ++at_;
-      return TokenKind::identifier;
-    }
+    if (is_letter(c)) return read_identifier();
     if (is_digit(c) || (c == '.' && at_ + 1 < source_.size() && is_digit(source_[at_ + 1]))) return read_number();
     if (c == '"' || c == '\'') {
       at_ = literal_end(source_, at_);
       return TokenKind::literal;
     }
     return read_punctuation();
+  }
+
+  TokenKind read_identifier() {
+    const std::size_t begin = at_;
+    while (at_ < source_.size()) {
+      const bool spliced = sees("\\\n") && at_ + 2 < source_.size() && is_letter(source_[at_ + 2]);
+      if (!spliced && !is_letter(source_[at_]) && !is_digit(source_[at_])) break;
+      at_ += spliced ? 3 : 1;
+    }
+    const std::string_view word = source_.substr(begin, at_ - begin);
+    const bool raw = word == "R" || word == "u8R" || word == "uR" || word == "UR" || word == "LR";
+    if (!cplusplus_ || !raw || !sees("\"")) return TokenKind::identifier;
+    read_raw_string();
+    return TokenKind::literal;
+  }
+
+  // R"delimiter(...)delimiter", C++ [lex.string]. One without an end takes the rest, as the compiler has it.
+  void read_raw_string() {
+    constexpr std::size_t longest_delimiter = 16;
+    const std::size_t open = source_.find('(', at_);
+    if (open == std::string_view::npos || open - at_ - 1 > longest_delimiter) {
+      at_ = literal_end(source_, at_);
+      return;
+    }
+    const std::string end = ')' + std::string(source_.substr(at_ + 1, open - at_ - 1)) + '"';
+    const std::size_t close = source_.find(end, open);
+    at_ = close == std::string_view::npos ? source_.size() : close + end.size();
   }
 
   // 6.4.8, with the digit separators of C23.
@@ -120,12 +144,15 @@ class Tokenizer {
     return TokenKind::number;
   }
 
-  // Only those that matter are told apart from single characters: == and its kin must not look like an =.
+  // Those that would change what they stand in when read as several: an = that is none, a bracket that is none.
   TokenKind read_punctuation() {
-    constexpr std::array<std::string_view, 14> longer = {
-        "==", "<=", ">=", "!=", "<%", "%>", "<:", ":>", "->", "++", "--", "&&", "||", "::"};
-    const bool two = std::any_of(longer.begin(), longer.end(), [&](std::string_view text) { return sees(text); });
-    at_ += two ? 2 : 1;
+    constexpr std::array<std::string_view, 30> longer = {
+        "<<=", ">>=", "<=>", "->*", "...", "==", "<=", ">=", "!=", "+=", "-=", "*=", "/=", "%=", "&=",
+        "|=",  "^=",  "<%",  "%>",  "<:",  ":>", "->", "++", "--", "&&", "||", "::", "<<", ".*", "##"};
+    // [lex.pptoken]: `a<::b>` is no digraph.
+    const bool angle = cplusplus_ && sees("<::") && !sees("<:::") && !sees("<::>");
+    const auto found = std::find_if(longer.begin(), longer.end(), [&](std::string_view text) { return sees(text); });
+    at_ += angle || found == longer.end() ? 1 : found->size();
     return TokenKind::punctuation;
   }
 
@@ -180,6 +207,7 @@ class Tokenizer {
   }
 
   std::string_view source_;
+  bool cplusplus_ = false;
   std::size_t at_ = 0;
   bool line_start_ = true;
   std::vector<Token> tokens_;
@@ -199,8 +227,21 @@ std::size_t behind_hash(std::string_view directive) {
 
 }  // namespace
 
-std::vector<Token> tokenize(std::string_view source) {
-  return Tokenizer(source).run();
+bool Token::assigns() const {
+  constexpr std::array<std::string_view, 11> all = {"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="};
+  return kind == TokenKind::punctuation && std::find(all.begin(), all.end(), text) != all.end();
+}
+
+std::vector<Token> tokenize(std::string_view source, bool cplusplus) {
+  return Tokenizer(source, cplusplus).run();
+}
+
+std::size_t group_end(const std::vector<Token>& tokens, std::size_t at) {
+  const Token& token = tokens[at];
+  if (token.kind != TokenKind::punctuation) return at;
+  const bool opens = token.is("(") || token.is("[") || token.is("<:") || token.opens_brace();
+  if (!opens) return at;
+  return token.partner != 0 ? token.partner : tokens.size() - 1;
 }
 
 std::string_view directive_name(std::string_view directive) {

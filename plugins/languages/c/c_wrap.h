@@ -7,12 +7,15 @@
 
 namespace pbotvm::c {
 
-inline constexpr std::string_view source_name = "prog.c";  ///< of the file, and in every #line
+inline constexpr std::string_view source_name = "prog.c";  ///< of C
 
 struct WrapOptions {
+  bool cplusplus = false;
+  bool value = true;                  ///< show the value of the last expression where nothing is printed
   bool headers = true;                ///< the usual headers, where the code includes none itself
   bool main = true;                   ///< put statements into a main, where the code has none itself
   std::vector<std::string> includes;  ///< more headers: "stdio.h"
+  std::string prologue;               ///< C or C++ that stands behind the headers and before the code
 };
 
 /// A program for the compiler, and what to tell its author about how it was read.
@@ -23,8 +26,8 @@ struct WrappedProgram {
 
 /// Makes a program of a snippet. A whole program, one that defines main, keeps its text. Otherwise functions, types,
 /// static variables and prototypes are lifted out and the rest becomes the body of main; a missing last semicolon is
-/// added. #line directives make the compiler speak of the places that the author knows. Pure, linear in the length of
-/// the code.
+/// added. #line directives make the compiler speak of the places that the author knows, in the file "prog.c" or
+/// "prog.cpp". Pure, linear in the length of the code.
 WrappedProgram wrap(std::string_view code, const WrapOptions& options = {});
 
 }  // namespace pbotvm::c

@@ -9,8 +9,8 @@ class CFactory final : public pbotvm::LanguageFactory {
  public:
   std::vector<std::unique_ptr<pbotvm::Language>> create(const pbotvm::LanguageContext&) override {
     std::vector<std::unique_ptr<pbotvm::Language>> languages;
-    for (const char* standard : {"c89", "c99", "c11", "c2x"})
-      languages.push_back(std::make_unique<pbotvm::c::CLanguage>(standard));
+    for (const pbotvm::c::Dialect& dialect : pbotvm::c::dialects())
+      languages.push_back(std::make_unique<pbotvm::c::CLanguage>(dialect.name));
     return languages;
   }
 };

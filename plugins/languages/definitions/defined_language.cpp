@@ -48,17 +48,31 @@ std::string DefinedLanguage::command_lines(const std::vector<std::string>& optio
   return text;
 }
 
+std::string DefinedLanguage::program_text(std::string code) const {
+  for (const Wrap& wrap : definition_.wraps) {
+    const bool whole = std::any_of(wrap.unless.begin(), wrap.unless.end(),
+                                   [&](const std::string& mark) { return code.find(mark) != std::string::npos; });
+    if (whole) continue;
+    code = wrap.before + code;
+    if (!wrap.after.empty()) code += '\n' + wrap.after;
+  }
+  code += '\n';
+  if (!definition_.append.empty()) code += definition_.append + '\n';
+  return code;
+}
+
 Plan DefinedLanguage::plan(const Request& request) const {
-  CodeOptions options = parse_code_options(request, uses(definition_, "{options}"));
+  CodeOptions options = parse_code_options(request, uses(definition_, "{options}"), definition_.allowed.with_value());
+  if (const std::string refusal = definition_.allowed.refusal(request.language, options.tool_options); !refusal.empty())
+    return ImmediateReply{refusal};
   if (options.tool_options.empty()) options.tool_options = definition_.options;
   if (options.info) return ImmediateReply{request.language + " cmdline: " + command_lines(options.tool_options)};
-  if (options.paste) return ImmediateReply{paste_text()};
   if (options.code.empty()) return ImmediateReply{usage_text()};
   if (!options.arguments.empty() && !uses(definition_, "{arguments}"))
     return ImmediateReply{"Language '" + request.language + "' takes no arguments."};
 
   Job job;
-  job.files.push_back({definition_.file, std::move(options.code) + '\n'});
+  job.files.push_back({definition_.file, program_text(std::move(options.code))});
   for (const StepTemplate& step : definition_.steps)
     job.steps.push_back({step.label, command(step, options.tool_options, options.arguments), step.environment,
                          step.reads_input, step.when});
@@ -74,6 +88,15 @@ std::string DefinedLanguage::reply(const Request& request, const Result& result)
   if (program > 0 && !ran(result, program)) return failure_reply(result, messages);
   if (!messages.empty()) messages = '[' + messages + ']';
   return program_reply(request, result, messages);
+}
+
+void* DefinedLanguage::extension(std::string_view wanted) {
+  return wanted == LanguageFacts::identifier ? static_cast<LanguageFacts*>(this) : nullptr;
+}
+
+std::vector<std::string> DefinedLanguage::packages(std::string_view distribution) const {
+  const auto found = definition_.packages.find(std::string(distribution));
+  return found == definition_.packages.end() ? std::vector<std::string>() : found->second;
 }
 
 }  // namespace pbotvm::definitions

@@ -5,11 +5,12 @@
 
 #include "definition.h"
 #include "pbotvm/language.h"
+#include "pbotvm/language_facts.h"
 
 namespace pbotvm::definitions {
 
 /// A language that a YAML file describes.
-class DefinedLanguage final : public Language {
+class DefinedLanguage final : public Language, public LanguageFacts {
  public:
   explicit DefinedLanguage(Definition definition);
 
@@ -19,10 +20,20 @@ class DefinedLanguage final : public Language {
   std::string hello() const override { return definition_.hello; }
   Plan plan(const Request& request) const override;
   std::string reply(const Request& request, const Result& result) const override;
+  void* extension(std::string_view identifier) override;
+
+  std::string file() const override { return definition_.file; }
+  std::vector<std::string> default_options() const override { return definition_.options; }
+  CommentMarks comment_marks() const override { return {definition_.comment_begin, definition_.comment_end}; }
+  std::vector<std::string> packages(std::string_view distribution) const override;
+  std::string stdin_program() const override { return definition_.stdin_program; }
+  std::string note() const override { return definition_.note; }
+  std::string origin() const override { return definition_.origin; }
 
  private:
   std::vector<std::string> command(const StepTemplate& step, const std::vector<std::string>& options,
                                    const std::vector<std::string>& arguments) const;
+  std::string program_text(std::string code) const;
   std::string command_lines(const std::vector<std::string>& options) const;
 
   Definition definition_;

@@ -19,6 +19,7 @@ std::string checked_name(const Settings& node) {
   const std::string name = node.text();
   if (!consists_of(name, std::string(lower_and_digits) + "+#_.-"))
     node.fail("'" + name + "' is no name of a language; accepted are lower case letters, digits and + # _ . -");
+  if (name.size() > max_name) node.fail("a name has at most " + std::to_string(max_name) + " characters");
   return name;
 }
 
@@ -135,11 +136,86 @@ void read_comment(const Settings& settings, Definition& definition) {
   definition.comment_end = required(*node, "end").text();
 }
 
+// A plain list is Debian's: that is what the guest image is made of.
+void read_packages(const Settings& settings, Definition& definition) {
+  const auto node = settings.find("packages");
+  if (!node) return;
+  if (node->is_mapping()) {
+    for (const auto& [distribution, packages] : node->entries()) {
+      if (!consists_of(distribution, lower_and_digits))
+        node->key(distribution)
+            .fail("'" + distribution + "' is no distribution; accepted are words such as debian, fedora and opensuse");
+      definition.packages[distribution] = node->texts(distribution, {});
+    }
+  } else {
+    definition.packages["debian"] = settings.texts("packages", {});
+  }
+  for (const auto& [distribution, packages] : definition.packages)
+    for (const std::string& package : packages)
+      if (!consists_of(package, std::string(lower_and_digits) + "ABCDEFGHIJKLMNOPQRSTUVWXYZ+._-"))
+        node->fail("'" + package + "' is no name of a package");
+}
+
+Wrap read_wrap(const Settings& node) {
+  node.accept_only({"unless", "before", "after"});
+  Wrap wrap{node.texts("unless", {}), node.text("before", ""), node.text("after", "")};
+  if (wrap.unless.empty() || std::count(wrap.unless.begin(), wrap.unless.end(), "") > 0)
+    node.fail("the key 'unless' is missing: what a whole program holds, such as \"fn main\"");
+  return wrap;
+}
+
+std::vector<Wrap> read_wraps(const Settings& settings) {
+  const auto node = settings.find("wrap");
+  if (!node) return {};
+  if (!node->is_sequence()) return {read_wrap(*node)};
+  std::vector<Wrap> wraps;
+  for (const Settings& one : node->items()) wraps.push_back(read_wrap(one));
+  return wraps;
+}
+
+// What the definition itself uses is allowed too.
+std::vector<std::string> rules_of(const std::vector<std::string>& options) {
+  std::vector<std::string> rules;
+  for (const std::string& word : options) {
+    if (word.starts_with('-') || rules.empty()) {
+      rules.push_back(word);
+    } else {
+      rules.back() += ' ' + word;
+    }
+  }
+  return rules;
+}
+
+void read_options(const Settings& settings, Definition& definition) {
+  definition.options = settings.texts("options", {});
+  const auto allow = settings.find("allow");
+  for (const char* key : {"options", "allow"})
+    if (settings.find(key) && !uses(definition, "{options}"))
+      settings.key(key).fail("no command has the word {options} where they would stand");
+  std::vector<std::string> rules = rules_of(definition.options);
+  try {
+    ToolOptions{rules};
+  } catch (const Error&) {
+    settings.find("options")->fail("options begin with '-'; a value stands behind its option, one at most");
+  }
+  if (allow) {
+    for (const Settings& rule : allow->items()) {
+      try {
+        ToolOptions{{rule.text()}};
+      } catch (const Error& error) {
+        rule.fail(error.what());
+      }
+      rules.push_back(rule.text());
+    }
+  }
+  definition.allowed = ToolOptions(std::move(rules));
+}
+
 }  // namespace
 
 Definition read_definition(const Settings& settings) {
-  settings.accept_only({"name", "aliases", "file", "run", "compile", "steps", "options", "environment", "tools",
-                        "hello", "stdin_program", "packages", "comment"});
+  settings.accept_only({"name", "aliases", "file", "run", "compile", "steps", "options", "allow", "wrap", "append",
+                        "environment", "tools", "hello", "stdin_program", "packages", "comment", "note"});
   Definition definition;
   definition.name = checked_name(required(settings, "name"));
   if (const auto aliases = settings.find("aliases"))
@@ -149,14 +225,16 @@ Definition read_definition(const Settings& settings) {
   const auto environment = read_environment(settings);
   for (StepTemplate& step : definition.steps)
     step.environment.insert(step.environment.begin(), environment.begin(), environment.end());
-  definition.options = settings.texts("options", {});
-  if (!definition.options.empty() && !uses(definition, "{options}"))
-    settings.key("options").fail("no command has the word {options} where they would stand");
+  read_options(settings, definition);
+  definition.wraps = read_wraps(settings);
+  definition.append = settings.text("append", "");
   definition.tools = settings.texts("tools", called_programs(definition.steps));
-  definition.packages = settings.texts("packages", {});
+  read_packages(settings, definition);
   definition.hello = required(settings, "hello").text();
   if (const auto program = settings.find("stdin_program")) definition.stdin_program = program->text();
   read_comment(settings, definition);
+  definition.note = settings.text("note", "");
+  if (definition.note.find('\n') != std::string::npos) settings.find("note")->fail("a note is one line");
   return definition;
 }
 
@@ -171,11 +249,16 @@ namespace {
 std::vector<std::filesystem::path> yaml_files(const std::filesystem::path& directory) {
   std::vector<std::filesystem::path> files;
   std::error_code error;
+  if (std::filesystem::is_regular_file(directory, error)) return {directory};
   for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end; at.increment(error))
     if (at->path().extension() == ".yaml") files.push_back(at->path());
   if (error)
     throw Error(ErrorCode::configuration, "read language definitions in " + directory.string() + ": " + error.message(),
                 "name existing directories in host.languages or PBOTVM_LANGUAGES");
+  if (files.size() > max_definitions)
+    throw Error(ErrorCode::configuration,
+                directory.string() + " holds more than " + std::to_string(max_definitions) + " definitions",
+                "name another directory in host.languages");
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -194,6 +277,7 @@ std::vector<Definition> read_directory(const std::filesystem::path& directory) {
   for (const std::filesystem::path& file : yaml_files(directory)) {
     const Settings settings = Settings::load(file);
     definitions.push_back(read_definition(settings));
+    definitions.back().origin = file.string();
     claim(names, definitions.back().name, *settings.find("name"));
     if (const auto aliases = settings.find("aliases"))
       for (const Settings& alias : aliases->items()) claim(names, alias.text(), alias);
@@ -202,7 +286,9 @@ std::vector<Definition> read_directory(const std::filesystem::path& directory) {
 }
 
 // Takes the names of a later definition from the earlier ones.
-void give_way(std::vector<Definition>& earlier, const Definition& later) {
+void give_way(std::vector<Definition>& earlier, Definition& later) {
+  for (const Definition& definition : earlier)
+    if (definition.name == later.name) later.origin += ", instead of " + definition.origin;
   std::erase_if(earlier, [&](const Definition& definition) { return definition.name == later.name; });
   for (Definition& definition : earlier) {
     std::erase(definition.aliases, later.name);
@@ -216,7 +302,7 @@ std::vector<Definition> read_directories(const std::vector<std::filesystem::path
   std::vector<Definition> all;
   for (const std::filesystem::path& directory : directories) {
     std::vector<Definition> definitions = read_directory(directory);
-    for (const Definition& definition : definitions) give_way(all, definition);
+    for (Definition& definition : definitions) give_way(all, definition);
     std::move(definitions.begin(), definitions.end(), std::back_inserter(all));
   }
   return all;

@@ -2,16 +2,20 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "pbotvm/job.h"
 #include "pbotvm/settings.h"
+#include "pbotvm/tool_options.h"
 
 namespace pbotvm::definitions {
 
 inline constexpr std::size_t max_definition_steps = 8;
+inline constexpr std::size_t max_definitions = 1000;  ///< files of one directory
+inline constexpr std::size_t max_name = 64;           ///< bytes of a language's name
 
 /// A step whose words may hold placeholders: `{file}` anywhere, `{options}` and `{arguments}` as words of their own.
 struct StepTemplate {
@@ -22,6 +26,12 @@ struct StepTemplate {
   When when = When::after_success;
 };
 
+/// What makes a whole program of a line: stands around code that holds none of `unless`.
+struct Wrap {
+  std::vector<std::string> unless;
+  std::string before, after;
+};
+
 /// A language as its file describes it, checked. docs/languages.md explains the keys.
 struct Definition {
   std::string name;
@@ -29,19 +39,24 @@ struct Definition {
   std::string file;
   std::vector<StepTemplate> steps;  ///< at least one; the last one is the program
   std::vector<std::string> options;
+  ToolOptions allowed{{}};  ///< what may stand in a request
+  std::vector<Wrap> wraps;  ///< each around what the one before made
+  std::string append;       ///< a last line of every program; may be empty
   std::vector<std::string> tools;
-  std::vector<std::string> packages;
+  std::map<std::string, std::vector<std::string>> packages;  ///< by distribution
   std::string hello;
   std::string stdin_program;               ///< copies its input to its output; may be empty
   std::string comment_begin, comment_end;  ///< may be empty
+  std::string note;
+  std::string origin;  ///< its file, and the one it replaces
 };
 
 /// Throws ConfigurationError with the place of the first mistake.
 Definition read_definition(const Settings& settings);
 
-/// All of the `*.yaml` files of the directories. A language of a later directory replaces one of the same name, and
-/// takes its names from others; in one directory every name may occur once. Throws ConfigurationError, or Error for a
-/// directory that cannot be read.
+/// All of the `*.yaml` files of the directories; what is a file itself counts as a directory that holds nothing else. A
+/// language of a later directory replaces one of the same name, and takes its names from others; in one directory every
+/// name may occur once. Throws ConfigurationError, or Error for a directory that cannot be read.
 std::vector<Definition> read_directories(const std::vector<std::filesystem::path>& directories);
 
 /// Whether any step has the placeholder.

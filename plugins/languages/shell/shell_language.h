@@ -4,11 +4,13 @@
 #include <string>
 
 #include "pbotvm/language.h"
+#include "pbotvm/language_facts.h"
+#include "pbotvm/tool_options.h"
 
 namespace pbotvm::shell {
 
 /// A shell that runs the code as a script: `sh prog.sh`.
-class ShellLanguage final : public Language {
+class ShellLanguage final : public Language, public LanguageFacts {
  public:
   /// The shell's name is the language's, its program's, and the ending of the script's name.
   explicit ShellLanguage(std::string name);
@@ -19,9 +21,19 @@ class ShellLanguage final : public Language {
   std::string hello() const override { return "echo hello"; }
   Plan plan(const Request& request) const override;
   std::string reply(const Request& request, const Result& result) const override;
+  void* extension(std::string_view identifier) override;
+
+  std::string file() const override { return "prog." + name_; }
+  std::vector<std::string> default_options() const override { return {}; }
+  CommentMarks comment_marks() const override { return {": <<'CMDLINE'", "CMDLINE"}; }
+  std::vector<std::string> packages(std::string_view distribution) const override;
+  std::string stdin_program() const override { return "cat"; }
+  std::string note() const override;
+  std::string origin() const override { return {}; }
 
  private:
   std::string name_;
+  ToolOptions allowed_;
 };
 
 }  // namespace pbotvm::shell

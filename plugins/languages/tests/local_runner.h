@@ -94,6 +94,9 @@ class LocalRunner {
     if (input < 0 || ::dup2(input, 0) < 0 || ::dup2(out, 1) < 0 || ::dup2(err, 2) < 0) ::_exit(126);
     // A job's environment is clean: what the tests themselves are told to report is not a job's to see.
     for (const char* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS"}) ::unsetenv(name);
+#ifdef PBOTVM_TEST_INCLUDE
+    ::setenv("CPATH", PBOTVM_TEST_INCLUDE, 1);  // what a guest has in /usr/include
+#endif
     for (const auto& [name, value] : step.environment) ::setenv(name.c_str(), value.c_str(), 1);
     ::execvp(argv[0], argv.data());
     ::_exit(127);

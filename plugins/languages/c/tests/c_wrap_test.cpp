@@ -4,9 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
+#include "c_diagnostics.h"
 #include "c_items.h"
-#include "c_messages.h"
 #include "c_tokens.h"
+#include "cpp_items.h"
+#include "preamble.h"
 
 namespace pbotvm::c {
 namespace {
@@ -87,6 +91,43 @@ TEST(Items, LoopOfAMacroIsNoFunctionButAFunctionOfAMacroIs) {
   EXPECT_EQ(shape("#define FN(n) int n(void)\nFN(g) { return 1; } g();"), "#FS");
 }
 
+std::string cpp_shape(std::string_view code) {
+  std::string result;
+  for (const Item& item : split_cpp_items(tokenize(code, true))) result += "#FDTS"[static_cast<int>(item.kind)];
+  return result;
+}
+
+TEST(CppItems, Functions) {
+  EXPECT_EQ(cpp_shape("auto f() -> std::vector<int> { return {}; } int g() noexcept(true) { return 1; }"), "FF");
+  EXPECT_EQ(cpp_shape("A::A(int x) : B<int>(x), c{x}, d(x)... { } A::~A() {} A::operator bool() const { return 1; }"),
+            "FFF");
+  EXPECT_EQ(cpp_shape("template <class T, class = int> T f(T a) requires C<T> { return a; } int operator()(int) { }"),
+            "FF");
+  EXPECT_EQ(cpp_shape("std::ostream& operator<<(std::ostream& o, const P& p) { return o; } f(1);"), "FS");
+  EXPECT_EQ(cpp_shape("int f() try { } catch (int) { } catch (...) { } x;"), "FS");
+}
+
+TEST(CppItems, Declarations) {
+  EXPECT_EQ(cpp_shape("class A final : public B<int>, C { int x; }; enum class E : int { A }; struct { int a; } s{1};"),
+            "DDD");
+  EXPECT_EQ(
+      cpp_shape("namespace a::b { int f() { } } inline namespace v { } namespace c = a; using T = int; using a::b;"),
+      "DDDDD");
+  EXPECT_EQ(cpp_shape("template <class T> concept C = requires(T a) { a + 1; }; template <class T> struct S { };"),
+            "DD");
+  EXPECT_EQ(cpp_shape("int f(int); std::string g(const T&, int x = 3); void h() noexcept; int A::n = 5;"), "DDDS");
+  EXPECT_EQ(cpp_shape("struct A { static int n; }; int A::n = 5; const int k = 3; constexpr int m = k;"), "DDDD");
+}
+
+TEST(CppItems, Statements) {
+  EXPECT_EQ(
+      cpp_shape("std::vector<int> v{1, 2}; P p(3); P q(v, 2); std::sort(v.begin(), v.end()); auto f = [] { x; };"),
+      "SSSSS");
+  EXPECT_EQ(cpp_shape("if constexpr (a) b; else { } for (auto x : v{1}) if (x) y{2}; else z; do x; while (y);"),
+            "SSSSSS");
+  EXPECT_EQ(cpp_shape("[] { return 1; }(); a < b && c > d; x = P{1}; const int k = f(); return P{1};"), "SSSSS");
+}
+
 TEST(Wrap, AddsTheLastSemicolonBehindTheCodeNotBehindItsComment) {
   EXPECT_THAT(wrap("puts(\"x\") // greet").source, HasSubstr("puts(\"x\");"));
   EXPECT_THAT(wrap("int a[] = {1}").source, HasSubstr("{1};"));
@@ -98,6 +139,23 @@ TEST(Wrap, OnlyTheHeadersThatWereGiven) {
   const std::string source = wrap("#include <stdio.h>\nputs(\"\")").source;
   EXPECT_THAT(source, Not(HasSubstr("stdlib.h")));
   EXPECT_LT(source.find("#include <stdio.h>"), source.find("int main"));
+}
+
+// A guest without the header gets the list, one with it the file.
+TEST(Wrap, TheListOfHeadersIsThatOfTheInstalledFile) {
+  for (const bool cplusplus : {false, true}) {
+    const std::string path = std::string(PBOTVM_TEST_INCLUDE) + (cplusplus ? "/pbotvm/usual.hpp" : "/pbotvm/usual.h");
+    std::ifstream file(path);
+    ASSERT_TRUE(file) << path;
+    const std::string source = preamble({.cplusplus = cplusplus, .usual_headers = true});
+    std::size_t found = 0;
+    for (std::string line; std::getline(file, line);) {
+      if (line.rfind("#include <", 0) != 0) continue;
+      EXPECT_THAT(source, HasSubstr(line + "\n"));
+      ++found;
+    }
+    EXPECT_GT(found, 20u);
+  }
 }
 
 TEST(Wrap, AWholeProgramKeepsItsText) {
@@ -131,15 +189,15 @@ TEST(Messages, NoiseIsLeftOut) {
       "prog.c: In function 'main':\nprog.c:1:19: error: 'y' undeclared (first use in this function)\n"
       "prog.c:1:19: note: each undeclared identifier is reported only once for each function it appears in\n"
       "compilation terminated due to -Wfatal-errors.\n";
-  EXPECT_EQ(compiler_messages(text, true), "error: 'y' undeclared");
-  EXPECT_EQ(compiler_messages(text, false), "prog.c:1:19: error: 'y' undeclared");
+  EXPECT_EQ(compiler_messages(text, {"prog.c", true}), "error: 'y' undeclared");
+  EXPECT_EQ(compiler_messages(text, {"prog.c", false}), "prog.c:1:19: error: 'y' undeclared");
 }
 
 TEST(Messages, LinkerTellsOnlyThePlace) {
   EXPECT_EQ(compiler_messages(
                 "/usr/bin/ld: /tmp/ccA.o: in function `main':\n/usr/bin/ld: /tmp/job/prog.c:1: undefined reference to "
                 "`g'\ncollect2: error: ld returned 1 exit status\n",
-                true),
+                {"prog.c", true}),
             "undefined reference to `g'");
 }
 

@@ -84,6 +84,50 @@ TEST(Definition, MistakesAreToldWithTheirPlace) {
   EXPECT_THAT(complaint(std::string(smallest) + "environment: {A: [1]}\n"), StartsWith("x.yaml:5:"));
 }
 
+TEST(Definition, PackagesAreDebiansOrByDistribution) {
+  const Definition plain = parsed(std::string(smallest) + "packages: [a, b]\n");
+  EXPECT_THAT(plain.packages.at("debian"), ElementsAre("a", "b"));
+  const Definition mapped = parsed(std::string(smallest) + "packages: {debian: [a], fedora: A-libs, opensuse: []}\n");
+  EXPECT_THAT(mapped.packages.at("fedora"), ElementsAre("A-libs"));
+  EXPECT_TRUE(mapped.packages.at("opensuse").empty());
+  EXPECT_THAT(complaint(std::string(smallest) + "packages: {Debian 12: [a]}\n"),
+              StartsWith("x.yaml:5:12: error: 'Debian 12' is no distribution"));
+  EXPECT_THAT(complaint(std::string(smallest) + "packages: [a, '-o x']\n"),
+              HasSubstr("'-o x' is no name of a package"));
+}
+
+TEST(Definition, MistakesInOptionsWrapAndNoteAreToldWithTheirPlace) {
+  const std::string taking = "name: x\nfile: p\nrun: [cat, '{options}', '{file}']\nhello: h\n";
+  EXPECT_THAT(complaint(taking + "allow: [-w, w]\n"), StartsWith("x.yaml:5:13: error: 'w' is no rule for options"));
+  EXPECT_THAT(complaint(taking + "options: [w]\n"), StartsWith("x.yaml:5:10: error: options begin with '-'"));
+  EXPECT_THAT(complaint(std::string(smallest) + "allow: [-w]\n"), StartsWith("x.yaml:5:1: error: no command has"));
+  EXPECT_THAT(complaint(std::string(smallest) + "wrap: {before: a}\n"),
+              StartsWith("x.yaml:5:7: error: the key 'unless'"));
+  EXPECT_THAT(complaint(std::string(smallest) + "wrap: {unless: a, behind: b}\n"), StartsWith("x.yaml:5:19: error: "));
+  EXPECT_THAT(complaint(std::string(smallest) + "note: \"a\\nb\"\n"),
+              StartsWith("x.yaml:5:7: error: a note is one line"));
+}
+
+TEST(Directories, AFileCountsAsOneThatHoldsNothingElse) {
+  TemporaryDirectory directory;
+  write(directory.path() / "x.yaml", smallest);
+  write(directory.path() / "y.yaml", ": broken [");
+  const std::vector<Definition> all = read_directories({directory.path() / "x.yaml"});
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].name, "x");
+}
+
+TEST(Directories, OneThatReplacesAnotherSaysSo) {
+  TemporaryDirectory first, second;
+  write(first.path() / "x.yaml", smallest);
+  write(second.path() / "mine.yaml", smallest);
+  const std::vector<Definition> all = read_directories({first.path(), second.path()});
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].origin,
+            (second.path() / "mine.yaml").string() + ", instead of " + (first.path() / "x.yaml").string());
+  EXPECT_EQ(read_directories({first.path()}).front().origin, (first.path() / "x.yaml").string());
+}
+
 TEST(Directories, LaterOnesWin) {
   TemporaryDirectory first, second;
   write(first.path() / "x.yaml", "name: x\naliases: [z, y]\nfile: first\nrun: [cat]\nhello: h\n");
@@ -143,6 +187,64 @@ TEST(DefinedLanguage, ArgumentsOptionsAndInfo) {
   EXPECT_EQ(reply_to(shipped("python3"), request), "python cmdline: python3 prog.py3");
   EXPECT_EQ(reply_to(DefinedLanguage(parsed(smallest)), "-args y x"), "Language 'x' takes no arguments.");
   EXPECT_EQ(reply_to(DefinedLanguage(parsed(smallest)), "-w x"), "-w x");
+}
+
+// What a job's source is for the code of a request.
+std::string source_of(const std::string& definition, const std::string& code) {
+  Request request;
+  request.language = "x";
+  request.code = code;
+  const Plan plan = DefinedLanguage(parsed(definition)).plan(request);
+  return std::get<Job>(plan).files.front().content;
+}
+
+TEST(DefinedLanguage, ALineBecomesAWholeProgramUnlessItIsOne) {
+  const std::string definition =
+      std::string(smallest) + "wrap: {unless: [main, MAIN], before: 'main() { ', after: '}'}\n";
+  EXPECT_EQ(source_of(definition, "say hi"), "main() { say hi\n}\n");
+  EXPECT_EQ(source_of(definition, "main() {}"), "main() {}\n");
+  EXPECT_EQ(source_of(definition, "MAIN"), "MAIN\n");
+  const std::string twice = std::string(smallest) + "wrap: [{unless: a, before: a}, {unless: [b], before: b}]\n";
+  EXPECT_EQ(source_of(twice, "x"), "bax\n");
+  EXPECT_EQ(source_of(twice, "b"), "ab\n");
+}
+
+TEST(DefinedLanguage, ALastLineIsAppendedToEveryProgram) {
+  EXPECT_EQ(source_of(std::string(smallest) + "append: quit\n", "1 + 1"), "1 + 1\nquit\n");
+}
+
+TEST(DefinedLanguage, OnlyAllowedOptionsReachTheTool) {
+  const std::string taking = "name: x\nfile: p\nrun: [cat, '{options}', '{file}']\nhello: h\noptions: [-n]\n";
+  EXPECT_EQ(reply_to(DefinedLanguage(parsed(taking)), "-n one"), "     1\tone");
+  EXPECT_EQ(reply_to(DefinedLanguage(parsed(taking)), "-A one"),
+            "Option '-A' is not allowed for language 'x'; allowed are -n");
+  EXPECT_EQ(reply_to(DefinedLanguage(parsed(taking + "allow: [-A]\n")), "-A one"), "one$");
+  EXPECT_EQ(reply_to(DefinedLanguage(parsed(taking + "allow: ['-A *']\n")), "-info -A b one"), "x cmdline: cat -A b p");
+}
+
+TEST(DefinedLanguage, TellsItsFacts) {
+  DefinedLanguage language(parsed(std::string(smallest) +
+                                  "packages: {debian: [a]}\nstdin_program: s\nnote: n\ncomment: {begin: b, end: e}\n"));
+  const auto* facts = static_cast<const LanguageFacts*>(language.extension(LanguageFacts::identifier));
+  ASSERT_NE(facts, nullptr);
+  EXPECT_EQ(facts->file(), "prog.x");
+  EXPECT_THAT(facts->packages("debian"), ElementsAre("a"));
+  EXPECT_TRUE(facts->packages("fedora").empty());
+  EXPECT_EQ(facts->stdin_program(), "s");
+  EXPECT_EQ(facts->note(), "n");
+  EXPECT_EQ(facts->comment_marks().begin, "b");
+  EXPECT_EQ(language.extension("pbotvm.language.facts/0"), nullptr);
+}
+
+// What the guest image lacks is a definition that says so.
+TEST(ShippedDefinitions, HaveAStdinProgramAndPackagesOrANote) {
+  const std::vector<Definition> all = read_directories({DEFINITIONS});
+  EXPECT_GE(all.size(), 49u);
+  for (const Definition& definition : all) {
+    EXPECT_FALSE(definition.stdin_program.empty()) << definition.name;
+    const bool packaged = definition.packages.contains("debian") && !definition.packages.at("debian").empty();
+    EXPECT_TRUE(packaged || definition.note.starts_with("Debian 12") || definition.name == "qbasic") << definition.name;
+  }
 }
 
 TEST(DefinedLanguage, FailureBeforeTheProgramIsShownAloneAndWarningsFirst) {

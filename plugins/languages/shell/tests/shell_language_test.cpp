@@ -60,6 +60,23 @@ TEST(Shell, OptionsAndInfo) {
   EXPECT_EQ(sh(""), usage_text());
 }
 
+TEST(Shell, OptionsThatAreNoScriptsAreRefused) {
+  EXPECT_THAT(sh("-c 'echo x'"), ::testing::StartsWith("Option '-c' is not allowed for language 'sh'; allowed are -a"));
+  EXPECT_THAT(sh("-i x"), ::testing::StartsWith("Option '-i' is not allowed"));
+  EXPECT_EQ(sh("-eu echo \"$x\"").find("not allowed"), std::string::npos);
+}
+
+TEST(Shell, TellsItsFacts) {
+  ShellLanguage shell("sh");
+  const auto* facts = static_cast<const LanguageFacts*>(shell.extension(LanguageFacts::identifier));
+  ASSERT_NE(facts, nullptr);
+  EXPECT_EQ(facts->file(), "prog.sh");
+  EXPECT_THAT(facts->packages("debian"), ::testing::ElementsAre("dash"));
+  EXPECT_THAT(facts->packages("fedora"), ::testing::ElementsAre("bash"));
+  EXPECT_EQ(facts->comment_marks().end, "CMDLINE");
+  EXPECT_EQ(sh(facts->stdin_program() + " -stdin x"), "x");
+}
+
 TEST(Shell, BashIsBash) {
   EXPECT_EQ(reply_to(ShellLanguage("bash"), "a=(1 2 3); echo ${#a[@]}"), "3");
 }

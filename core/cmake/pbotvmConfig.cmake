@@ -1,4 +1,4 @@
-# find_package(pbotvm): the target pbotvm::pbotvm and the function add_pbotvm_plugin().
+# find_package(pbotvm): the target pbotvm::pbotvm and the functions of pbotvm-plugin.cmake.
 include(CMakeFindDependencyMacro)
 find_dependency(Poco COMPONENTS Foundation)
 include(${CMAKE_CURRENT_LIST_DIR}/pbotvm-targets.cmake)

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#include "service/catalogue_changes.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "protocol/messages.h"
+
+namespace pbotvm::service {
+
+namespace {
+
+constexpr std::string_view instead = ", instead of ";  // in what the plug-in `definitions` tells of an origin
+
+// What can be seen of a language from outside.
+std::string appearance(const CatalogueEntry& entry, plugin::PatientGuard& guard) {
+  std::string text = entry.plugin;
+  const auto add = [&text](const std::string& part) { text += '\0' + part; };
+  const auto add_all = [&](const std::vector<std::string>& parts) {
+    add(std::to_string(parts.size()));
+    for (const auto& part : parts) add(part);
+  };
+  const auto& details = entry.details;
+  add_all(entry.names);
+  add_all(entry.tools);
+  add_all(details.options);
+  for (const auto& [distribution, packages] : details.packages) {
+    add(distribution);
+    add_all(packages);
+  }
+  add_all({details.file, details.marks.begin, details.marks.end, details.note, details.origin});
+  Request request;
+  request.language = entry.names.front();
+  request.code =
+      guard.call({"language", entry.plugin, "hello"}, [language = entry.language] { return language->hello(); });
+  const auto plan = guard.call({"language", entry.plugin, "plan"},
+                               [language = entry.language, request] { return language->plan(request); });
+  if (const auto* job = std::get_if<Job>(&plan)) add(protocol::encode(*job));
+  if (const auto* reply = std::get_if<ImmediateReply>(&plan)) add(reply->text);
+  return text;
+}
+
+bool same(const CatalogueEntry& before, const CatalogueEntry& after, plugin::PatientGuard& guard) {
+  try {
+    return appearance(before, guard) == appearance(after, guard);
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+std::map<std::string, const CatalogueEntry*> by_name(const Catalogue& catalogue) {
+  std::map<std::string, const CatalogueEntry*> entries;
+  for (const auto& entry : catalogue.entries()) entries.emplace(entry.names.front(), &entry);
+  return entries;
+}
+
+}  // namespace
+
+std::string CatalogueChanges::text() const {
+  std::string text;
+  for (const auto& [what, names] : {std::pair{"added", &added}, {"removed", &removed}, {"changed", &changed}}) {
+    if (names->empty()) continue;
+    text += std::string(text.empty() ? "" : "; ") + what;
+    for (const auto& name : *names) text += (&name == &names->front() ? " " : ", ") + name;
+  }
+  return text.empty() ? "nothing has changed" : text;
+}
+
+CatalogueChanges changes_between(const Catalogue& before, const Catalogue& after, plugin::PatientGuard& guard) {
+  const auto old_ones = by_name(before), new_ones = by_name(after);
+  CatalogueChanges changes;
+  for (const auto& [name, entry] : old_ones) {
+    if (!new_ones.contains(name)) changes.removed.push_back(name);
+  }
+  for (const auto& [name, entry] : new_ones) {
+    const auto old = old_ones.find(name);
+    if (old == old_ones.end()) {
+      changes.added.push_back(name);
+    } else if (!same(*old->second, *entry, guard)) {
+      changes.changed.push_back(name);
+    }
+  }
+  return changes;
+}
+
+std::vector<std::string> overrides_in(const Catalogue& catalogue, const CatalogueChanges* only) {
+  const auto is_in = [](const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  std::vector<std::string> lines;
+  for (const auto& entry : catalogue.entries()) {
+    const auto& name = entry.names.front();
+    if (entry.details.origin.find(instead) == std::string::npos) continue;
+    if (only != nullptr && !is_in(only->added, name) && !is_in(only->changed, name)) continue;
+    lines.push_back("language " + name + ": " + entry.details.origin);
+  }
+  return lines;
+}
+
+}  // namespace pbotvm::service

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "plugin/patient_guard.h"
+#include "service/catalogue.h"
+
+namespace pbotvm::service {
+
+/// What became of languages that were read anew, by their first names, sorted.
+struct CatalogueChanges {
+  std::vector<std::string> added, removed, changed;
+
+  /// "added ruby; changed perl, tcl", "nothing has changed".
+  std::string text() const;
+};
+
+/// Two languages of one name are the same when they tell the same about themselves and plan their hello program alike.
+/// A plug-in that fails at that has changed.
+CatalogueChanges changes_between(const Catalogue& before, const Catalogue& after, plugin::PatientGuard& guard);
+
+/// A line for each language whose origin says that it stands in another's place: "language ruby: FILE, instead of
+/// FILE"; of those that `only` names, of all where it is null.
+std::vector<std::string> overrides_in(const Catalogue& catalogue, const CatalogueChanges* only = nullptr);
+
+}  // namespace pbotvm::service

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+#include "c_dialect.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace pbotvm::c {
+
+namespace {
+
+constexpr bool c = false, cplusplus = true, gcc = false, clang = true;
+
+}  // namespace
+
+const std::vector<Dialect>& dialects() {
+  static const std::vector<Dialect> all = {
+      {"c89", "", "c89", c, gcc},
+      {"c99", "", "c99", c, gcc},
+      {"c11", "", "c11", c, gcc},
+      {"c17", "", "c17", c, gcc},
+      {"c2x", "c23", "c2x", c, gcc},
+      {"clang89", "", "c89", c, clang},
+      {"clang99", "", "c99", c, clang},
+      {"clang11", "", "c11", c, clang},
+      {"clang2x", "clang", "c2x", c, clang},
+      {"c++", "cpp", "c++14", cplusplus, gcc},
+      {"c++17", "", "c++17", cplusplus, gcc},
+      {"c++20", "", "c++20", cplusplus, gcc},
+      {"c++23", "", "c++23", cplusplus, gcc},
+      {"clang++", "clangpp", "c++14", cplusplus, clang},
+  };
+  return all;
+}
+
+const Dialect& dialect(std::string_view name) {
+  const auto found = std::find_if(dialects().begin(), dialects().end(),
+                                  [&](const Dialect& each) { return each.name == name || each.other_name == name; });
+  if (name.empty() || found == dialects().end()) throw std::out_of_range("no dialect of C: " + std::string(name));
+  return *found;
+}
+
+std::string_view Dialect::compiler() const {
+  if (clang) return cplusplus ? "clang++" : "clang";
+  return cplusplus ? "g++" : "gcc";
+}
+
+std::vector<std::string> Dialect::default_options(bool carets) const {
+  std::vector<std::string> options = {"-Wextra",
+                                      "-Wall",
+                                      "-Wno-unused-parameter",
+                                      "-Wno-unused-variable",
+                                      "-pedantic",
+                                      "-Wfloat-equal",
+                                      "-Wshadow",
+                                      "-std=" + std::string(standard),
+                                      "-lm",
+                                      "-Wfatal-errors"};
+  options.push_back(clang && !cplusplus ? "-fsanitize=integer,alignment,undefined" : "-fsanitize=alignment,undefined");
+  if (name == "c11" || name == "c17" || name == "c2x") {
+    options.push_back("-fsanitize-address-use-after-scope");
+    options.push_back("-fno-omit-frame-pointer");
+  }
+  if (clang) {
+    options.push_back(carets ? "-fcaret-diagnostics" : "-fno-caret-diagnostics");
+  } else {
+    options.push_back(carets ? "-fdiagnostics-show-caret" : "-fno-diagnostics-show-caret");
+  }
+  return options;
+}
+
+std::vector<std::string> Dialect::compile_command(const std::vector<std::string>& options) const {
+  std::vector<std::string> argv = {std::string(compiler()), cplusplus ? "-ggdb" : "-gdwarf-2", "-g3",
+                                   std::string(source())};
+  const std::vector<std::string> used = options.empty() ? default_options() : options;
+  argv.insert(argv.end(), used.begin(), used.end());
+  argv.insert(argv.end(), {"-o", "prog"});
+  return argv;
+}
+
+std::vector<std::string> Dialect::packages(std::string_view distribution) const {
+  if (distribution == "debian") {
+    if (clang) return {"clang", "libclang-rt-14-dev", "libc6-dev", "gdb", "elfutils"};
+    return {cplusplus ? "g++" : "gcc", "libc6-dev", "gdb", "elfutils"};
+  }
+  if (distribution == "fedora") {
+    if (clang) return {"clang", "compiler-rt", "glibc-devel", "gdb", "elfutils"};
+    return {cplusplus ? "gcc-c++" : "gcc", "libubsan", "glibc-devel", "gdb", "elfutils"};
+  }
+  if (distribution == "opensuse") {
+    if (clang) return {"clang", "glibc-devel", "gdb", "elfutils"};
+    return {cplusplus ? "gcc-c++" : "gcc", "glibc-devel", "gdb", "elfutils"};
+  }
+  return {};
+}
+
+std::vector<std::string> option_rules() {
+  return {
+      "-O*",
+      "-W*",
+      "-f*",
+      "-std=*",
+      "-D*",
+      "-U*",
+      "-l*",
+      "-m*",
+      "-pthread",
+      "-include *",
+      "-nomain",
+      "-noheaders",
+      "-g",
+      "-w",
+      "-pedantic",
+      "-pedantic-errors",
+      "-ansi",
+      "--std=*",
+      "-D *",
+      "-U *",
+      "-l *",
+      "-g?",
+      "-ggdb*",
+      "-gdwarf*",
+      "-static",
+      "-s",
+      "-pie",
+      "-no-pie",
+      "-nostdinc",
+      "-nostdinc++",
+      "-nostdlib",
+      "-nodefaultlibs",
+      "-nostartfiles",
+      "-rdynamic",
+      "-trigraphs",
+      "-undef",
+      "-stdlib=*",
+      // Words for other programs: the linker, the assembler, the preprocessor; LLVM itself.
+      "!-Wl,*",
+      "!-Wa,*",
+      "!-Wp,*",
+      "!-mllvm*",
+      // What loads code, or names files to be read or written.
+      "!-f*/*",
+      "!-f*..*",
+      "!-fplugin*",
+      "!-fpass-plugin*",
+      "!-fdump*",
+      "!-fprofile*",
+      "!-fauto-profile*",
+      "!-fbranch-prob*",
+      "!-ftest-coverage*",
+      "!-fcoverage*",
+      "!-fopt-info*",
+      "!-fsave-optimization-record*",
+      "!-foptimization-record*",
+      "!-fcallgraph-info*",
+      "!-fstack-usage*",
+      "!-fuse-ld*",
+      "!-fmodule*",
+      "!-fimplicit-modul*",
+      "!-fcompare-debug*",
+      "!-fwpa*",
+      "!-fltrans*",
+      "!-fresolution*",
+      "!-foffload*",
+      "!-fcrash-diagnostics*",
+      "!-fembed*",
+      "!-ftime-trace*",
+      "!-fproc-stat-report*",
+      "!-fdiagnostics-format*",
+      "!-fdiagnostics-*-output*",
+      "!-fsanitize-*list*",
+      "!-fsyntax-only",
+      "!-fada*",
+      "!-fdebug-*-map*",
+      "!-ffile-*-map*",
+      "!-fbuild-session*",
+      "!-fxray*",
+      "!-fmemory-profile*",
+      "!-fthinlto*",
+      "!-fpch*",
+      "!-fpreprocessed*",
+      "!-m*/*",
+      "!-l*/*",
+      "!-D @*",
+      "!-U @*",
+      "!-l @*",
+      "!-l */*",
+      "!-stdlib=*/*",
+      // Headers of the system only.
+      "!-include /*",
+      "!-include *..*",
+      "!-include @*",
+  };
+}
+
+}  // namespace pbotvm::c

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// What a program that a signal has ended tells its author. The job's third step runs a debugger on the core file that
+// the guest let the second one leave; here stands what that step is, and how what it printed is read. Pure.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "pbotvm/job.h"
+
+namespace pbotvm::c {
+
+inline constexpr std::string_view crash_label = "explain";
+
+/// The step that looks at the core of a crashed ./prog. It goes directly behind the step which runs that: a guest lets
+/// a step leave a core only when the next one is run after a crash. What it prints is for crash_text() alone.
+Step crash_step();
+
+/// For the step that runs the program: sanitizers leave signals to the kernel, and name no paths.
+std::vector<std::pair<std::string, std::string>> run_environment();
+
+struct CrashSource {
+  std::string_view file;  ///< as the #line directives name it: "prog.c"
+  std::string_view code;  ///< what the author wrote, with the lines that he knows
+};
+
+/// One line, such as "Program received signal SIGSEGV, Segmentation fault in main (argc=1, argv=0x7ff...) at statement:
+/// *p = k; <local variables: p = 0x0; k = 7>", with who called the function behind the statement. Shorter where the
+/// guest left no core or has no debugger. Empty when no signal ended the step `run`, or a limit struck. `run` and
+/// `explain` are indices into Job::steps.
+std::string crash_text(const Result& result, std::uint32_t run, std::uint32_t explain, const CrashSource& source);
+
+}  // namespace pbotvm::c

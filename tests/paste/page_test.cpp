@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#include "paste/page.h"
+
+#include <gtest/gtest.h>
+
+namespace pbotvm::paste {
+namespace {
+
+Page page_with(CommentMarks marks) {
+  return {"prog.x", "code\n\n", {"cc prog.x", "./prog 'a b'"}, "one\ntwo\n", "hi", std::move(marks)};
+}
+
+TEST(PageTest, HasTheSourceAndBothBlocksInTheLanguagesComments) {
+  EXPECT_EQ(
+      page_text(page_with({"/***", "***/"})),
+      "code\n\n/*** CMDLINE\ncc prog.x\n./prog 'a b'\nstandard input:\none\ntwo\n***/\n\n/*** OUTPUT\nhi\n***/\n");
+}
+
+TEST(PageTest, NamesAHereDocumentAfterItsBlock) {
+  EXPECT_EQ(page_text(page_with({": <<'CMDLINE'", "CMDLINE"})),
+            "code\n\n: <<'CMDLINE'\ncc prog.x\n./prog 'a b'\nstandard input:\none\ntwo\nCMDLINE\n\n"
+            ": <<'OUTPUT'\nhi\nOUTPUT\n");
+}
+
+TEST(PageTest, StandsInFrontOfEveryLineWhereAMarkHasNoEnd) {
+  EXPECT_EQ(page_text(page_with({"#", ""})),
+            "code\n\n# CMDLINE:\n# cc prog.x\n# ./prog 'a b'\n# standard input:\n# one\n# two\n\n# OUTPUT:\n# hi\n");
+  EXPECT_EQ(page_text(page_with({"", ""})),
+            "code\n\nCMDLINE:\ncc prog.x\n./prog 'a b'\nstandard input:\none\ntwo\n\nOUTPUT:\nhi\n");
+}
+
+TEST(PageTest, ProgramsCannotEndTheCommentOfTheirOutput) {
+  const auto output_of = [](const CommentMarks& marks, const std::string& output) {
+    Page page = page_with(marks);
+    page.output = output;
+    const std::string text = page_text(page);
+    return text.substr(text.find("OUTPUT"));
+  };
+  EXPECT_EQ(output_of({"/***", "***/"}, "a */ b ***/"), "OUTPUT\na * / b *** /\n***/\n");
+  EXPECT_EQ(output_of({"{-|", "-}"}, "-}"), "OUTPUT\n- }\n-}\n");
+  EXPECT_EQ(output_of({"'''", "'''"}, "''''''"), "OUTPUT\n' ' ' ' ''\n'''\n");
+  EXPECT_EQ(output_of({": <<'CMDLINE'", "CMDLINE"}, "x\nOUTPUT\ny OUTPUT"), "OUTPUT'\nx\n OUTPUT\ny OUTPUT\nOUTPUT\n");
+  EXPECT_EQ(output_of({"set CMDLINE {", "}"}, "a } b"), "OUTPUT {\na \\} b\n}\n");
+}
+
+}  // namespace
+}  // namespace pbotvm::paste

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""SIGHUP: the languages are read anew while the host serves, and no request is lost by it."""
+
+import concurrent.futures
+import os
+import pathlib
+import signal
+import threading
+import time
+
+from pbotvm_testing import NONE_YAML, Folder, Guest, Host, main, wait_for
+
+DEFINITION = """\
+name: {name}
+file: prog.{name}
+tools: [{tool}]
+hello: echo hello
+steps:
+  - label: run
+    argv: [{tool}, {words}"{{file}}"]
+    reads_input: true
+"""
+
+
+class Reload(Folder):
+    def setUp(self):
+        folder = os.path.join(self.folder, self._testMethodName)
+        self.shipped, self.own = os.path.join(folder, "shipped"), os.path.join(folder, "own")
+        for path in (self.shipped, self.own):
+            os.makedirs(path)
+        self.guest = Guest(folder)
+        self.addCleanup(self.guest.stop)
+        self.write("one", words="")
+        yaml = NONE_YAML.format(data=self.guest.data, heart=self.guest.heart)
+        self.host = Host(folder, {"PBOTVM_LANGUAGES": self.shipped + ":" + self.own, "PBOTVM_FORTUNE": "false"}, yaml)
+        self.host.start()
+        self.addCleanup(self.host.stop)
+        self.host.await_state("ready")
+
+    def write(self, name, where=None, **changes):
+        """A language that the Bourne shell runs, written whole, as an editor does."""
+        values = {"name": name, "tool": "sh", "words": ""} | changes
+        path = pathlib.Path(where or self.shipped, name + ".yaml")
+        path.with_suffix(".new").write_text(DEFINITION.format(**values))
+        path.with_suffix(".new").rename(path)
+        return path
+
+    def reload(self):
+        """Returns what the host logged of it."""
+        before = len(self.host.log())
+
+        def said():
+            log = self.host.log()[before:]
+            return log if "were read anew" in log or "stay as they are" in log else None
+
+        self.host.process.send_signal(signal.SIGHUP)
+        return wait_for("the end of the reload", said, 60)
+
+    def test_finds_added_changed_and_removed_languages(self):
+        self.assertIn("not supported", self.host.ask("-lang=two echo x"))
+        self.write("two")
+        self.assertIn("added two;", self.reload())
+        self.assertEqual(self.host.ask("-lang=two echo x"), "x")
+        self.assertEqual(self.host.ask("-lang=two false; echo on"), "on")
+        self.write("two", words="-e, ")
+        self.assertIn("changed two;", self.reload())
+        self.assertEqual(self.host.ask("-lang=two false; echo on"), "Exit 1.")
+        pathlib.Path(self.shipped, "two.yaml").unlink()
+        self.assertIn("removed two;", self.reload())
+        self.assertIn("not supported", self.host.ask("-lang=two echo x"))
+        self.assertIn("nothing has changed;", self.reload())
+
+    def test_says_that_an_operators_file_overrides_a_shipped_one(self):
+        own = self.write("one", where=self.own, words="-e, ")
+        log = self.reload()
+        self.assertIn("changed one;", log)
+        self.assertRegex(log, f"language one: {own}, instead of {self.shipped}/one.yaml")
+        self.assertEqual(self.host.ask("-lang=one false; echo on"), "Exit 1.")
+
+    def test_keeps_the_old_languages_where_a_file_is_wrong(self):
+        self.write("two")
+        wrong = pathlib.Path(self.own, "wrong.yaml")
+        wrong.write_text("name: wrong\nfile: [\n")
+        log = self.reload()
+        self.assertRegex(log, f"stay as they are.*{wrong}:[0-9]+:[0-9]+: error: ")
+        self.assertEqual(self.host.ask("-lang=one echo x"), "x")
+        self.assertIn("not supported", self.host.ask("-lang=two echo x"))
+        wrong.unlink()
+        self.assertIn("added two;", self.reload())
+
+    def test_keeps_the_old_languages_where_the_default_one_would_be_gone(self):
+        self.host.stop()
+        self.host.environment["PBOTVM_LANGUAGE"] = "one"
+        self.host.start().await_state("ready")
+        pathlib.Path(self.shipped, "one.yaml").unlink()
+        self.assertIn("stay as they are", self.reload())
+        self.assertEqual(self.host.ask("echo x"), "x")
+
+    def test_asks_the_guest_after_the_tools_of_new_languages(self):
+        self.write("two", tool="no-such-tool")
+        self.write("three", tool="cat")
+        self.reload()
+        wait_for("the guest's answer", lambda: "needs no-such-tool, which" in self.host.ask("-lang=two x"))
+        self.assertEqual(self.host.ask("-lang=three x"), "x")
+        answer = self.host.control("languages", machine="main")
+        missing = {one["name"]: one["missing"]["main"] for one in answer["languages"]}
+        self.assertEqual((missing["two"], missing["three"], missing["sh"]), (["no-such-tool"], [], []))
+
+    def test_a_job_ends_with_the_language_that_it_began_with(self):
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            reply = pool.submit(self.host.ask, "-lang=one sleep 2; echo old; false; echo end")
+            wait_for("the job", lambda: self.host.machine()["running"] == 1)
+            pathlib.Path(self.shipped, "one.yaml").unlink()
+            self.assertIn("removed one;", self.reload())
+            self.assertEqual(reply.result(60), "old\nend")
+        self.assertIn("not supported", self.host.ask("-lang=one echo x"))
+
+    def test_loses_no_request_while_it_is_told_again_and_again(self):
+        done = threading.Event()
+        replies = []
+
+        def client(number):
+            count = 0
+            while not done.is_set():
+                text = f"{number} {count}"
+                replies.append((self.host.ask(f"-lang=one echo {text}"), text))
+                count += 1
+
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            clients = [pool.submit(client, number) for number in range(6)]
+            try:
+                end = time.monotonic() + 8
+                rounds = 0
+                while time.monotonic() < end or rounds < 10:
+                    self.write("other", tool=f"tool-{rounds}", words=f'"{rounds}", ')
+                    self.host.process.send_signal(signal.SIGHUP)
+                    rounds += 1
+                    time.sleep(0.1)  # a pace, so that reloads meet requests in every state
+                self.reload()
+            finally:
+                done.set()
+            for one in clients:
+                one.result(120)
+        self.assertGreater(len(replies), 30)
+        self.assertEqual([pair for pair in replies if pair[0] != pair[1]], [])
+        log = self.host.log()
+        self.assertGreaterEqual(log.count("were read anew"), 5)
+        self.assertNotIn("reverting", log)
+        self.assertEqual(self.host.machine()["faults"], 0)
+
+    def test_still_ends_when_told_to(self):
+        for _ in range(5):
+            self.host.process.send_signal(signal.SIGHUP)
+        self.assertEqual(self.host.stop(), 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#include "service/catalogue_changes.h"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+namespace pbotvm::service {
+namespace {
+
+class FakeLanguage : public Language, public LanguageFacts {
+ public:
+  FakeLanguage(std::string name, std::string command, std::string origin = {})
+      : name_(std::move(name)), command_(std::move(command)), origin_(std::move(origin)) {}
+  std::string name() const override { return name_; }
+  std::vector<std::string> aliases() const override { return {}; }
+  std::vector<std::string> tools() const override { return {}; }
+  std::string hello() const override { return "hello"; }
+  Plan plan(const Request&) const override {
+    if (command_.empty()) throw std::runtime_error("no plan");
+    Job job;
+    job.steps.push_back({"run", {command_}, {}, false, When::always});
+    return job;
+  }
+  std::string reply(const Request&, const Result&) const override { return {}; }
+  void* extension(std::string_view asked) override {
+    return asked == LanguageFacts::identifier ? static_cast<LanguageFacts*>(this) : nullptr;
+  }
+
+  std::string file() const override { return "prog.x"; }
+  std::vector<std::string> default_options() const override { return {}; }
+  CommentMarks comment_marks() const override { return {}; }
+  std::vector<std::string> packages(std::string_view) const override { return {}; }
+  std::string stdin_program() const override { return {}; }
+  std::string note() const override { return {}; }
+  std::string origin() const override { return origin_; }
+
+ private:
+  std::string name_, command_, origin_;
+};
+
+Catalogue catalogue_of(std::vector<FakeLanguage> languages) {
+  std::vector<CatalogueEntry> entries;
+  for (auto& language : languages) entries.push_back({"fake", std::make_unique<FakeLanguage>(std::move(language))});
+  return Catalogue(std::move(entries));
+}
+
+TEST(CatalogueChangesTest, TellsWhatWasAddedRemovedAndChanged) {
+  plugin::PatientGuard guard;
+  const auto before = catalogue_of({{"a", "run"}, {"b", "run"}, {"c", "run"}, {"d", "run"}});
+  const auto after = catalogue_of({{"a", "run"}, {"b", "run differently"}, {"c", "run", "elsewhere"}, {"e", "run"}});
+  EXPECT_EQ(changes_between(before, after, guard).text(), "added e; removed d; changed b, c");
+  EXPECT_EQ(changes_between(before, before, guard).text(), "nothing has changed");
+}
+
+TEST(CatalogueChangesTest, TakesALanguageThatFailsForChanged) {
+  plugin::PatientGuard guard;
+  EXPECT_EQ(changes_between(catalogue_of({{"a", "run"}}), catalogue_of({{"a", ""}}), guard).text(), "changed a");
+}
+
+TEST(CatalogueChangesTest, NamesTheLanguagesThatStandInAnothersPlace) {
+  const auto catalogue = catalogue_of({{"a", "run", "/x/a.yaml"}, {"b", "run", "/x/b.yaml, instead of /y/b.yaml"}});
+  EXPECT_EQ(overrides_in(catalogue), std::vector<std::string>{"language b: /x/b.yaml, instead of /y/b.yaml"});
+  const CatalogueChanges others{{"a"}, {}, {}}, those{{}, {}, {"b"}};
+  EXPECT_TRUE(overrides_in(catalogue, &others).empty());
+  EXPECT_EQ(overrides_in(catalogue, &those).size(), 1u);
+}
+
+}  // namespace
+}  // namespace pbotvm::service
