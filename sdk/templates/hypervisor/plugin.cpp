@@ -20,8 +20,8 @@ using pbotvm::Endpoint;
 using pbotvm::Error;
 using pbotvm::ErrorCode;
 
-constexpr auto look = 5ms;     // between two looks at a process or a socket
-constexpr auto patience = 2s;  // for a machine that was asked to end
+constexpr auto look = 5ms;              // between two looks at a process or a socket
+constexpr auto patience = 2s;           // for a machine that was asked to end
 constexpr std::size_t most_words = 1000;
 
 std::vector<std::string> read_command(const pbotvm::Settings& settings) {
@@ -32,18 +32,13 @@ std::vector<std::string> read_command(const pbotvm::Settings& settings) {
   return words;
 }
 
-class @CLASS @Hypervisor : public pbotvm::Hypervisor, public pbotvm::HypervisorEvents {
+class @CLASS@Hypervisor : public pbotvm::Hypervisor, public pbotvm::HypervisorEvents {
  public:
-  @CLASS @Hypervisor(pbotvm::MachineSettings machine, std::vector<std::string> command)
-      : machine_(std::move(machine)), command_(std::move(command)) {
-  }
-  ~@CLASS @Hypervisor() override {
-    end(Deadline::in(patience));
-  }
+  @CLASS@Hypervisor(pbotvm::MachineSettings machine, std::vector<std::string> command)
+      : machine_(std::move(machine)), command_(std::move(command)) {}
+  ~@CLASS@Hypervisor() override { end(Deadline::in(patience)); }
 
-  pbotvm::HypervisorAbilities abilities() const noexcept override {
-    return {.starts = true, .reverts = true};
-  }
+  pbotvm::HypervisorAbilities abilities() const noexcept override { return {.starts = true, .reverts = true}; }
 
   pbotvm::Started start(const Deadline& deadline) override {
     end(deadline);  // what is left of an attempt that failed
@@ -63,12 +58,8 @@ class @CLASS @Hypervisor : public pbotvm::Hypervisor, public pbotvm::HypervisorE
   }
 
   void take_snapshot(const Deadline&) override {}  // never called: no start is a fresh one
-  void revert(const Deadline& deadline) override {
-    start(deadline);
-  }
-  void stop(const Deadline& deadline) noexcept override {
-    end(deadline);
-  }
+  void revert(const Deadline& deadline) override { start(deadline); }
+  void stop(const Deadline& deadline) noexcept override { end(deadline); }
 
   std::string description() const override {
     return command_[0] + (process_ < 0 ? ", not running" : ", pid " + std::to_string(process_));
@@ -117,10 +108,9 @@ class @CLASS @Hypervisor : public pbotvm::Hypervisor, public pbotvm::HypervisorE
         return;
       } catch (const Error& error) {
         if (!running())
-          throw Error(
-              ErrorCode::unavailable,
-              command_[0] + " ended before its line " + line.text() + " was there: " + std::exchange(ended_with_, {}),
-              "run it by hand; what it prints is in the host's log");
+          throw Error(ErrorCode::unavailable, command_[0] + " ended before its line " + line.text() + " was there: " +
+                                                  std::exchange(ended_with_, {}),
+                      "run it by hand; what it prints is in the host's log");
         if (deadline.expired())
           throw Error(ErrorCode::timed_out, command_[0] + " runs, but: " + error.what(),
                       "it must listen there: machines." + machine_.name);
@@ -151,18 +141,18 @@ class @CLASS @Hypervisor : public pbotvm::Hypervisor, public pbotvm::HypervisorE
   std::string ended_with_;
 };
 
-class @CLASS @Factory : public pbotvm::HypervisorFactory,
-                        public pbotvm::SettingsCheck{public : std::unique_ptr<pbotvm::Hypervisor> create(
-                            const pbotvm::MachineSettings& machine, const pbotvm::Settings& settings) override{
-                            return std::make_unique<@CLASS @Hypervisor>(machine, read_command(settings));
-}  // namespace
-std::vector<std::string> check(const pbotvm::MachineSettings&, const pbotvm::Settings& settings) override {
-  read_command(settings);
-  return {};
-}
-}
-;
+class @CLASS@Factory : public pbotvm::HypervisorFactory, public pbotvm::SettingsCheck {
+ public:
+  std::unique_ptr<pbotvm::Hypervisor> create(const pbotvm::MachineSettings& machine,
+                                             const pbotvm::Settings& settings) override {
+    return std::make_unique<@CLASS@Hypervisor>(machine, read_command(settings));
+  }
+  std::vector<std::string> check(const pbotvm::MachineSettings&, const pbotvm::Settings& settings) override {
+    read_command(settings);
+    return {};
+  }
+};
 
 }  // namespace
 
-PBOTVM_PLUGIN("hypervisor", "@NAME@", "1.0", pbotvm::HypervisorFactory, @CLASS @Factory)
+PBOTVM_PLUGIN("hypervisor", "@NAME@", "1.0", pbotvm::HypervisorFactory, @CLASS@Factory)

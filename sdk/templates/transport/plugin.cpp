@@ -12,19 +12,15 @@ using pbotvm::Endpoint;
 using pbotvm::MachineSettings;
 using pbotvm::Settings;
 
-class @CLASS @Transport final : public pbotvm::Transport {
+class @CLASS@Transport final : public pbotvm::Transport {
  public:
-  explicit @CLASS @Transport(Endpoint line) : line_(std::move(line)) {}
+  explicit @CLASS@Transport(Endpoint line) : line_(std::move(line)) {}
 
   // connect_endpoint() does all that is asked of a transport: the descriptor is connected, non-blocking and
   // close-on-exec; it comes back by the deadline, and throws Error{unavailable} where nobody listens.
-  pbotvm::UniqueFd connect(const Deadline& deadline) override {
-    return pbotvm::connect_endpoint(line_, deadline);
-  }
+  pbotvm::UniqueFd connect(const Deadline& deadline) override { return pbotvm::connect_endpoint(line_, deadline); }
 
-  std::string description() const override {
-    return line_.text();
-  }
+  std::string description() const override { return line_.text(); }
 
  private:
   const Endpoint line_;
@@ -43,18 +39,17 @@ Endpoint read_line(const MachineSettings& machine, const Settings& settings) {
   }
 }
 
-class @CLASS @Factory final : public pbotvm::TransportFactory,
-                              public pbotvm::SettingsCheck{public : std::unique_ptr<pbotvm::Transport> create(
-                                  const MachineSettings& machine, const Settings& settings) override{
-                                  return std::make_unique<@CLASS @Transport>(read_line(machine, settings));
-}  // namespace
-std::vector<std::string> check(const MachineSettings& machine, const Settings& settings) override {
-  read_line(machine, settings);
-  return {};
-}
-}
-;
+class @CLASS@Factory final : public pbotvm::TransportFactory, public pbotvm::SettingsCheck {
+ public:
+  std::unique_ptr<pbotvm::Transport> create(const MachineSettings& machine, const Settings& settings) override {
+    return std::make_unique<@CLASS@Transport>(read_line(machine, settings));
+  }
+  std::vector<std::string> check(const MachineSettings& machine, const Settings& settings) override {
+    read_line(machine, settings);
+    return {};
+  }
+};
 
 }  // namespace
 
-PBOTVM_PLUGIN("transport", "@NAME@", "1.0", pbotvm::TransportFactory, @CLASS @Factory)
+PBOTVM_PLUGIN("transport", "@NAME@", "1.0", pbotvm::TransportFactory, @CLASS@Factory)
