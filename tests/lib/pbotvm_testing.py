@@ -140,7 +140,7 @@ class Host:
                 raise RuntimeError(f"the host ended with {self.process.returncode}:\n{self.log()[-3000:]}")
             try:
                 return self.machine(name)["state"] == state
-            except (FileNotFoundError, ConnectionRefusedError):
+            except (FileNotFoundError, ConnectionError):  # of a host that was before, or that is not there yet
                 return False
 
         try:
