@@ -60,8 +60,10 @@ void take_place(const StubPlace& place) {
   personality(ADDR_NO_RANDOMIZE);
   umask(022);
   own_streams(place);
-  take_rights(place.containment);
+  // Before the rights go: an earlier step may have closed the directory to itself, which is its own affair and not a
+  // reason why the job could not be run.
   check(chdir(place.directory.c_str()), "chdir");
+  take_rights(place.containment);
 }
 
 }  // namespace

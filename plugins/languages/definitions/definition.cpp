@@ -37,6 +37,37 @@ std::string checked_file(const Settings& node) {
   return file;
 }
 
+std::vector<std::string> checked_aliases(const Settings& settings) {
+  std::vector<std::string> aliases;
+  const auto node = settings.find("aliases");
+  if (!node) return aliases;
+  for (const Settings& alias : node->items()) {
+    if (aliases.size() == max_aliases) alias.fail("at most " + std::to_string(max_aliases) + " aliases are accepted");
+    aliases.push_back(checked_name(alias));
+  }
+  return aliases;
+}
+
+bool is_plain(char c) {
+  return c > ' ' && c < 0x7f;
+}
+
+// Up to `most` printable ASCII characters.
+std::string checked_word(const Settings& node, std::size_t most, const std::string& accepted) {
+  const std::string word = node.text();
+  if (word.empty() || word.size() > most || !std::all_of(word.begin(), word.end(), is_plain))
+    node.fail("accepted is " + accepted + ", without blanks and with at most " + std::to_string(most) + " characters");
+  return word;
+}
+
+std::string checked_mark(const Settings& node) {
+  const std::string mark = node.text();
+  const auto control = [](unsigned char c) { return c < ' ' || c == 0x7f; };
+  if (mark.size() > max_name || std::any_of(mark.begin(), mark.end(), control))
+    node.fail("a comment mark has at most " + std::to_string(max_name) + " characters in one line");
+  return mark;
+}
+
 // A placeholder is a brace, lower case letters and a brace; other braces mean themselves.
 void check_word(const Settings& node) {
   const std::string word = node.text();
@@ -90,8 +121,7 @@ When read_when(const Settings& step, When fallback) {
 StepTemplate read_step(const Settings& node, bool first, bool last) {
   node.accept_only({"label", "argv", "environment", "reads_input", "when"});
   StepTemplate step;
-  step.label = required(node, "label").text();
-  if (step.label.empty()) required(node, "label").fail("a label is a word such as compile or run");
+  step.label = checked_word(required(node, "label"), max_name, "a label such as compile or run");
   step.argv = read_argv(required(node, "argv"));
   step.environment = read_environment(node);
   step.reads_input = node.boolean("reads_input", last);
@@ -132,8 +162,27 @@ void read_comment(const Settings& settings, Definition& definition) {
   const auto node = settings.find("comment");
   if (!node) return;
   node->accept_only({"begin", "end"});
-  definition.comment_begin = required(*node, "begin").text();
-  definition.comment_end = required(*node, "end").text();
+  definition.comment_begin = checked_mark(required(*node, "begin"));
+  definition.comment_end = checked_mark(required(*node, "end"));
+}
+
+std::vector<std::string> read_tools(const Settings& settings, const std::vector<StepTemplate>& steps) {
+  const auto node = settings.find("tools");
+  if (!node) return called_programs(steps);
+  std::vector<std::string> tools;
+  for (const Settings& tool : node->items()) {
+    if (tools.size() == max_tools) tool.fail("at most " + std::to_string(max_tools) + " tools are accepted");
+    tools.push_back(checked_word(tool, max_tool, "the name of a program"));
+  }
+  return tools;
+}
+
+std::string read_hello(const Settings& settings) {
+  const Settings node = required(settings, "hello");
+  const std::string hello = node.text();
+  if (hello.find_first_not_of(" \t\r\n") == std::string::npos)
+    node.fail("a hello program prints a line; an empty one cannot");
+  return hello;
 }
 
 // A plain list is Debian's: that is what the guest image is made of.
@@ -218,8 +267,7 @@ Definition read_definition(const Settings& settings) {
                         "environment", "tools", "hello", "stdin_program", "packages", "comment", "note"});
   Definition definition;
   definition.name = checked_name(required(settings, "name"));
-  if (const auto aliases = settings.find("aliases"))
-    for (const Settings& alias : aliases->items()) definition.aliases.push_back(checked_name(alias));
+  definition.aliases = checked_aliases(settings);
   definition.file = checked_file(required(settings, "file"));
   definition.steps = read_steps(settings);
   const auto environment = read_environment(settings);
@@ -228,9 +276,9 @@ Definition read_definition(const Settings& settings) {
   read_options(settings, definition);
   definition.wraps = read_wraps(settings);
   definition.append = settings.text("append", "");
-  definition.tools = settings.texts("tools", called_programs(definition.steps));
+  definition.tools = read_tools(settings, definition.steps);
   read_packages(settings, definition);
-  definition.hello = required(settings, "hello").text();
+  definition.hello = read_hello(settings);
   if (const auto program = settings.find("stdin_program")) definition.stdin_program = program->text();
   read_comment(settings, definition);
   definition.note = settings.text("note", "");
@@ -254,7 +302,13 @@ std::vector<std::filesystem::path> yaml_files(const std::filesystem::path& direc
     if (at->path().extension() == ".yaml") files.push_back(at->path());
   if (error)
     throw Error(ErrorCode::configuration, "read language definitions in " + directory.string() + ": " + error.message(),
-                "name existing directories in host.languages or PBOTVM_LANGUAGES");
+                error == std::errc::permission_denied
+                    ? "let the host's user read it and enter the directories above it"
+                    : "name existing directories in host.languages or PBOTVM_LANGUAGES");
+  for (const auto& file : files)  // a FIFO would be waited for
+    if (std::filesystem::exists(file, error) && !std::filesystem::is_regular_file(file, error))
+      throw Error(ErrorCode::configuration, file.string() + " is no regular file",
+                  "take it out of " + directory.string());
   if (files.size() > max_definitions)
     throw Error(ErrorCode::configuration,
                 directory.string() + " holds more than " + std::to_string(max_definitions) + " definitions",
@@ -285,10 +339,17 @@ std::vector<Definition> read_directory(const std::filesystem::path& directory) {
   return definitions;
 }
 
-// Takes the names of a later definition from the earlier ones.
+// Takes the names of a later definition from the earlier ones. What replaces a language and names no aliases has those
+// of the one before: who writes `-lang=python` means python3, whoever describes it.
 void give_way(std::vector<Definition>& earlier, Definition& later) {
-  for (const Definition& definition : earlier)
-    if (definition.name == later.name) later.origin += ", instead of " + definition.origin;
+  for (const Definition& definition : earlier) {
+    if (std::count(later.aliases.begin(), later.aliases.end(), definition.name) > 0)
+      throw ConfigurationError(later.origin, "the alias '" + definition.name + "' is the name of the language of " +
+                                                 definition.origin + "; take it out, or name this language so");
+    if (definition.name != later.name) continue;
+    later.origin += ", instead of " + definition.origin;
+    if (later.aliases.empty()) later.aliases = definition.aliases;
+  }
   std::erase_if(earlier, [&](const Definition& definition) { return definition.name == later.name; });
   for (Definition& definition : earlier) {
     std::erase(definition.aliases, later.name);

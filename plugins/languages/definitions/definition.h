@@ -15,7 +15,10 @@ namespace pbotvm::definitions {
 
 inline constexpr std::size_t max_definition_steps = 8;
 inline constexpr std::size_t max_definitions = 1000;  ///< files of one directory
-inline constexpr std::size_t max_name = 64;           ///< bytes of a language's name
+inline constexpr std::size_t max_name = 64;           ///< bytes of a language's name, a step's label, a comment mark
+inline constexpr std::size_t max_aliases = 31;        ///< with its name as many as a host takes
+inline constexpr std::size_t max_tools = 64;
+inline constexpr std::size_t max_tool = 255;  ///< bytes of a program's name
 
 /// A step whose words may hold placeholders: `{file}` anywhere, `{options}` and `{arguments}` as words of their own.
 struct StepTemplate {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "../../tests/local_runner.h"
 #include "defined_language.h"
@@ -84,6 +85,19 @@ TEST(Definition, MistakesAreToldWithTheirPlace) {
   EXPECT_THAT(complaint(std::string(smallest) + "environment: {A: [1]}\n"), StartsWith("x.yaml:5:"));
 }
 
+TEST(Definition, WhatNoHostCouldTakeIsToldWithItsPlace) {
+  const std::string before = smallest;
+  EXPECT_THAT(complaint(before + "tools: ['']\n"), StartsWith("x.yaml:5:9: error: accepted is the name of a program"));
+  EXPECT_THAT(complaint(before + "tools: [cat, \"a\\nb\"]\n"), StartsWith("x.yaml:5:14: error: "));
+  EXPECT_THAT(complaint("name: x\nfile: p\nrun: [cat]\nhello: ' '\n"), StartsWith("x.yaml:4:8: error: a hello"));
+  EXPECT_THAT(complaint(before + "comment: {begin: \"a\\nb\", end: x}\n"), StartsWith("x.yaml:5:18: error: "));
+  EXPECT_THAT(complaint("name: x\nfile: p\nhello: h\nsteps: [{label: " + std::string(65, 'l') + ", argv: [cat]}]\n"),
+              StartsWith("x.yaml:4:17: error: accepted is a label"));
+  std::string aliases = "aliases: [a0";
+  for (int i = 1; i <= 31; ++i) aliases += ", a" + std::to_string(i);
+  EXPECT_THAT(complaint(before + aliases + "]\n"), HasSubstr("at most 31 aliases"));
+}
+
 TEST(Definition, PackagesAreDebiansOrByDistribution) {
   const Definition plain = parsed(std::string(smallest) + "packages: [a, b]\n");
   EXPECT_THAT(plain.packages.at("debian"), ElementsAre("a", "b"));
@@ -141,6 +155,7 @@ TEST(Directories, LaterOnesWin) {
   EXPECT_TRUE(all[0].aliases.empty());
   EXPECT_EQ(all[1].name, "x");
   EXPECT_EQ(all[1].file, "second");
+  EXPECT_THAT(all[1].aliases, ElementsAre("z", "y")) << "who names none keeps those of the one before";
   EXPECT_EQ(all[2].name, "v");
 }
 
@@ -154,6 +169,29 @@ TEST(Directories, OneNameTwiceInADirectoryIsAMistake) {
   } catch (const ConfigurationError& error) {
     EXPECT_THAT(error.what(), HasSubstr("b.yaml:2:11: error: the name 'x' is taken already, at "));
     EXPECT_THAT(error.what(), HasSubstr("a.yaml:1:7"));
+  }
+}
+
+TEST(Directories, AnAliasDoesNotTakeTheNameOfAnotherLanguage) {
+  TemporaryDirectory first, second;
+  write(first.path() / "x.yaml", smallest);
+  write(second.path() / "y.yaml", "name: y\naliases: [x]\nfile: p\nrun: [cat]\nhello: h\n");
+  try {
+    read_directories({first.path(), second.path()});
+    FAIL();
+  } catch (const ConfigurationError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("y.yaml: error: the alias 'x' is the name of the language of "));
+  }
+}
+
+TEST(Directories, AFifoIsNotWaitedFor) {
+  TemporaryDirectory directory;
+  ASSERT_EQ(::mkfifo((directory.path() / "x.yaml").c_str(), 0600), 0);
+  try {
+    read_directories({directory.path()});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("x.yaml is no regular file"));
   }
 }
 
