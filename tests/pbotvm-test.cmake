@@ -1,11 +1,14 @@
 # add_pbotvm_test(NAME SOURCE... LIBRARIES lib...) builds build/bin/tests/NAME and hands every test in it to ctest, with the
-# label "unit". May be called from a folder beside the code that it tests.
+# label "unit". May be called from a folder beside the code that it tests. TIMEOUT seconds: of each test, 60 without it.
 function(add_pbotvm_test name)
-  cmake_parse_arguments(arg "" "" "LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "" "TIMEOUT" "LIBRARIES" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 60)
+  endif()
   add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin/tests)
   target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} GTest::gmock GTest::gtest_main)
-  gtest_discover_tests(${name} TEST_PREFIX "unit." PROPERTIES LABELS unit TIMEOUT 60 DISCOVERY_TIMEOUT 60)
+  gtest_discover_tests(${name} TEST_PREFIX "unit." PROPERTIES LABELS unit TIMEOUT ${arg_TIMEOUT} DISCOVERY_TIMEOUT 60)
 endfunction()
 
 # add_pbotvm_scripts(LABEL TIMEOUT) hands every test_*.py of this folder to ctest as LABEL.NAME, one entry a file, so that they

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,6 +65,23 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
   return pointers;
 }
 
+// What is started meanwhile leaves no core, wherever this system would write it. Of this process it is the soft limit
+// alone that changes, because posix_spawn can set none for the child.
+class NoCores {
+ public:
+  NoCores() {
+    ::getrlimit(RLIMIT_CORE, &before_);
+    const rlimit none{0, before_.rlim_max};
+    ::setrlimit(RLIMIT_CORE, &none);
+  }
+  NoCores(const NoCores&) = delete;
+  NoCores& operator=(const NoCores&) = delete;
+  ~NoCores() { ::setrlimit(RLIMIT_CORE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
 // The process, or -1 with `error` set.
 pid_t spawn(const Step& step, const Places& places, int& error) {
   posix_spawn_file_actions_t actions;
@@ -78,6 +96,7 @@ pid_t spawn(const Step& step, const Places& places, int& error) {
   posix_spawnattr_setpgroup(&attributes, 0);
   std::vector<std::string> words = step.argv, variables = environment_of(step);
   pid_t child = -1;
+  const NoCores no_cores;
   error = ::posix_spawnp(&child, words.at(0).c_str(), &actions, &attributes, pointers(words).data(),
                          pointers(variables).data());
   posix_spawnattr_destroy(&attributes);

@@ -165,7 +165,8 @@ TEST_F(HistoryTest, GivesUpOnEditsThatTakeLong) {
   say(code);
   std::string text = "s/(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)/$9$8$7$6$5$4$3$2$1/";
   for (std::size_t i = 1; i < max_changes; ++i) text += " s/(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)(.*)/$9$8$7$6$5$4$3$2$1/";
-  EXPECT_EQ(say(text), "These edits take too long on this code; send fewer at once.");
+  // One of them, or all together.
+  EXPECT_THAT(say(text), HasSubstr("too long on this code; "));
   EXPECT_EQ(say("show"), code);
 }
 
@@ -199,7 +200,10 @@ TEST_F(HistoryTest, IsSafeForManyThreads) {
   for (int thread = 0; thread < threads; ++thread) {
     all.emplace_back([this, thread] {
       for (int i = 0; i < times; ++i) {
-        history_->apply("#c", "c11", "append 'w" + std::to_string(thread) + "." + std::to_string(i) + "'");
+        const std::string word = std::to_string(thread) + "." + std::to_string(i);
+        // Others may always be faster; whoever is told so sends it again.
+        while (described(history_->apply("#c", "c11", "append 'w" + word + "'")).starts_with("Others changed")) {
+        }
         history_->apply("#" + std::to_string(thread), "c11", "code " + std::to_string(i));
         history_->apply("#" + std::to_string(thread), "c11", "show #c");
       }
@@ -278,10 +282,14 @@ TEST_F(HistoryTest, IsNotHeldUpByALock) {
   say("old");
   Database other(folder_.file());
   other.run("BEGIN IMMEDIATE");
-  const auto begun = std::chrono::steady_clock::now();
-  for (int i = 0; i < 50; ++i) EXPECT_EQ(say("code"), "run: code");
+  int waited = 0;  // for the lock, as each would for itself
+  for (int i = 0; i < 50; ++i) {
+    const auto begun = std::chrono::steady_clock::now();
+    EXPECT_EQ(say("code"), "run: code");
+    if (std::chrono::steady_clock::now() - begun >= std::chrono::milliseconds(240)) ++waited;
+  }
+  EXPECT_LT(waited, 25);
   EXPECT_EQ(say("s/old/new/"), "run: new");
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(8));  // each for itself: 13 s
   other.run("ROLLBACK");
   EXPECT_EQ(say("show"), "old");
   EXPECT_EQ(complaints(), 1u);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <optional>
 #include <thread>
 
 #include "temporary_folder.h"
@@ -127,29 +128,55 @@ TEST_F(StoreTest, HoldsAnEntryOfTheLargestSizeWhateverItsBounds) {
   EXPECT_EQ(store.newest(c, 1).front().text.size(), 1u << 20);
 }
 
+// Repeats what fails for a lock that stays for longer than a request may wait.
+template <typename Function>
+void until_not_busy(Function function) {
+  for (;;) {
+    try {
+      return function();
+    } catch (const DatabaseBusy&) {
+      std::this_thread::yield();
+    }
+  }
+}
+
 // Two connections, as two processes would have.
 TEST_F(StoreTest, IsSafeBesideAnotherOne) {
+  Store store(folder_.file(), {1000, 64 << 20});
   const auto work = [this](const std::string& channel) {
-    Store store(folder_.file(), {1000, 64 << 20});
-    for (int i = 0; i < 200; ++i) {
-      // A lock that stays for longer than a request may wait is an error, which costs the entry only.
-      for (;;) {
-        try {
-          add(store, {channel, "sh"}, std::to_string(i));
-          break;
-        } catch (const DamagedDatabase& e) {
-          FAIL() << e.what();
-        } catch (const DatabaseError&) {
-        }
-      }
+    try {
+      std::optional<Store> own;
+      until_not_busy([&] { own.emplace(folder_.file(), Bounds{1000, 64 << 20}); });
+      for (int i = 0; i < 200; ++i) until_not_busy([&] { add(*own, {channel, "sh"}, std::to_string(i)); });
+    } catch (const std::exception& e) {
+      ADD_FAILURE() << channel << ": " << e.what();
     }
   };
   std::thread one(work, "#one"), two(work, "#two");
   one.join();
   two.join();
-  Store store(folder_.file(), {1000, 64 << 20});
   EXPECT_EQ(texts(store, {"#one", "sh"}, 1000).size(), 200u);
   EXPECT_EQ(texts(store, {"#two", "sh"}, 1000).size(), 200u);
+}
+
+// Whoever comes first makes the file; nobody is refused for it.
+TEST_F(StoreTest, ManyMayMakeItAtOnce) {
+  std::vector<std::thread> all;
+  for (int i = 0; i < 8; ++i) {
+    all.emplace_back([this, i] {
+      try {
+        until_not_busy([&] {
+          Store store(folder_.file(), {});
+          add(store, {"#" + std::to_string(i), "sh"}, "x");
+        });
+      } catch (const std::exception& e) {
+        ADD_FAILURE() << e.what();
+      }
+    });
+  }
+  for (auto& thread : all) thread.join();
+  Store store(folder_.file(), {});
+  EXPECT_EQ(store.bytes(), 8 * (1 + Store::entry_overhead));
 }
 
 }  // namespace

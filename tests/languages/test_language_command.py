@@ -59,11 +59,16 @@ class LanguageCommand(Folder):
         self.assertEqual((done.returncode, done.stderr), (69, "pbotvm: this system has no no-such-shell; apt-get install dash\n"))
 
     def test_languages_by_name_have_a_line_each(self):
-        done = self.run_language("test", "sh", "bash", "zig")
+        folder = pathlib.Path(self.folder, "definitions")
+        folder.mkdir()
+        (folder / "shouting.yaml").write_text(GOOD)
+        absent = GOOD.replace("name: shouting", "name: absent").replace("run: [sh", "run: [no-such-shell")
+        (folder / "absent.yaml").write_text(absent.replace("packages: {debian: [dash]}\n", ""))
+        done = self.run_language("test", "sh", "shouting", "absent", definitions=folder)
         self.assertEqual(done.returncode, 0, done.stderr)
         lines = [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]
         self.assertEqual([(line[0], line[1], line[4]) for line in lines],
-                         [("sh", "passed", "dash"), ("bash", "passed", "bash"), ("zig", "missing", "-")])
+                         [("sh", "passed", "dash"), ("shouting", "passed", "dash"), ("absent", "missing", "-")])
 
     def test_nothing_to_test_is_wrong_usage(self):
         self.assertEqual(self.run_language("test").returncode, 64)

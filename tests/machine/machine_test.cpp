@@ -974,6 +974,8 @@ TEST_F(MachineTest, AsksAfterNewToolsBetweenTwoJobsAndHoldsNoneBackForThat) {
   machine_->ask_after({"cobc", "ruby", "sh"});
   // What it was not asked after is not said to be missing.
   EXPECT_TRUE(machine_->missing_tools({"cobc", "ruby"}).empty());
+  EXPECT_EQ(machine_->missing_tools_for_sure({"sh", "ruby"}), std::nullopt);
+  EXPECT_EQ(machine_->missing_tools_for_sure({"sh"}), std::vector<std::string>());
   guest_->output(id, "not disturbed");
   guest_->finish(id);
   EXPECT_EQ(printed(running.get()), "not disturbed");
@@ -982,6 +984,7 @@ TEST_F(MachineTest, AsksAfterNewToolsBetweenTwoJobsAndHoldsNoneBackForThat) {
   serve("after");
   EXPECT_EQ(printed(after.get()), "after");
   EXPECT_EQ(machine_->missing_tools({"cobc", "ruby", "sh"}), std::vector<std::string>{"cobc"});
+  EXPECT_EQ(machine_->missing_tools_for_sure({"cobc", "ruby", "sh"}), std::vector<std::string>{"cobc"});
   EXPECT_EQ(counts_.reverts, 0);
 }
 

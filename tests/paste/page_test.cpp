@@ -38,9 +38,26 @@ TEST(PageTest, ProgramsCannotEndTheCommentOfTheirOutput) {
   };
   EXPECT_EQ(output_of({"/***", "***/"}, "a */ b ***/"), "OUTPUT\na * / b *** /\n***/\n");
   EXPECT_EQ(output_of({"{-|", "-}"}, "-}"), "OUTPUT\n- }\n-}\n");
-  EXPECT_EQ(output_of({"'''", "'''"}, "''''''"), "OUTPUT\n' ' ' ' ''\n'''\n");
+  EXPECT_EQ(output_of({"'''", "'''"}, "''''''"), "OUTPUT\n ' ' ' ' ' '\n'''\n");
   EXPECT_EQ(output_of({": <<'CMDLINE'", "CMDLINE"}, "x\nOUTPUT\ny OUTPUT"), "OUTPUT'\nx\n OUTPUT\ny OUTPUT\nOUTPUT\n");
-  EXPECT_EQ(output_of({"set CMDLINE {", "}"}, "a } b"), "OUTPUT {\na \\} b\n}\n");
+  EXPECT_EQ(output_of({"set CMDLINE {", "}"}, "a } {b"), "OUTPUT {\na ? ?b\n}\n");
+  EXPECT_EQ(output_of({"( ", " )"}, "a) b"), "OUTPUT\na? b\n )\n");
+  EXPECT_EQ(output_of({"=pod", "=cut"}, "=cut\nx =cut"), "OUTPUT\n =cut\nx =cut\n=cut\n");
+  EXPECT_EQ(output_of({"(*", "*)"}, "(* *)"), "OUTPUT\n( * * )\n*)\n");
+  EXPECT_EQ(output_of({"/*", "*/"}, "*\\\n/ \\u002a/"), "OUTPUT\n*\\\n / \\ u002a/\n*/\n");
+  EXPECT_EQ(output_of({": <<'CMDLINE'", "CMDLINE"}, std::string("OUT\0PUT", 7)), "OUTPUT'\nOUT\\0PUT\nOUTPUT\n");
+}
+
+TEST(PageTest, WhateverEndsALineForSomeLanguageBeginsANewLineOfTheComment) {
+  for (const std::string end : {"\n", "\r", "\r\n", "\v", "\f", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"}) {
+    Page page = page_with({"# ", ""});
+    page.commands = {"sh prog.x 'a" + end + "reboot'"};
+    page.input = "i" + end + "j";
+    page.output = "o" + end + end + "p";
+    EXPECT_EQ(
+        page_text(page),
+        "code\n\n# CMDLINE:\n# sh prog.x 'a\n# reboot'\n# standard input:\n# i\n# j\n\n# OUTPUT:\n# o\n# \n# p\n");
+  }
 }
 
 }  // namespace

@@ -86,7 +86,11 @@ TEST_F(PatientGuardTest, SuspendsAPluginThatDoesNotComeBack) {
             "language fixture-good: plan: the plug-in is suspended because an earlier call did not come back; mend or "
             "remove the plug-in and restart the host");
   EXPECT_EQ(guard.call({"language", "another", "plan"}, [] { return 5; }), 5);
+  EXPECT_EQ(guard.left_behind(), 1u);
   end_hang();
+  const auto end = std::chrono::steady_clock::now() + 30s;
+  while (guard.left_behind() != 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_EQ(guard.left_behind(), 0u);
 }
 
 TEST_F(PatientGuardTest, MayGoBeforeTheCallThatItGaveUpOn) {

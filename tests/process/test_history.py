@@ -192,5 +192,26 @@ class Restarts(Folder):
             self.assertFalse(self.file().exists())
 
 
+class ClosedParent(Folder):
+    def test_a_directory_above_the_state_that_the_hosts_user_cannot_enter(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root starts a host where its own user may not go")
+        closed = pathlib.Path(self.folder, "closed")
+        closed.mkdir(mode=0o700)
+        guest = Guest(self.folder)
+        self.addCleanup(guest.stop)
+        state = os.path.join(closed, "state")
+        host = Host(self.folder, {"PBOTVM_STATE": state}, NONE_YAML.format(data=guest.data, heart=guest.heart))
+        host.state = state
+        host.start()
+        self.addCleanup(host.stop)
+        host.await_state("ready")
+        self.assertEqual(host.ask("-lang=sh echo one"), "one")
+        self.assertEqual(host.ask("-lang=sh s/one/two/"), "two")
+        self.assertNotIn("history.db", host.log())
+        self.assertNotEqual(os.stat(os.path.join(state, "history.db")).st_uid, 0)
+        self.assertEqual(os.listdir(closed), ["state"])
+
+
 if __name__ == "__main__":
     main()

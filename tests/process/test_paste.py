@@ -7,9 +7,10 @@ import pathlib
 import re
 import shutil
 import stat
+import tempfile
 
 from pbotvm_json import JsonClient, run
-from pbotvm_testing import HostAndGuest, main
+from pbotvm_testing import HostAndGuest, main, wait_for
 
 NAME = r"[0-9a-f]{32}\.\w+"
 
@@ -92,12 +93,34 @@ class TurnedOff(HostAndGuest):
                          "Invalid request: this host keeps no pastes; send the request without -paste.")
 
 
-class Input(HostAndGuest):
+class WithFortune(HostAndGuest):
+    """A host that finds a program `fortune` of the test's, whatever this system has."""
+
+    fortune = ""
+
+    @classmethod
+    def setUpClass(cls):
+        programs = tempfile.mkdtemp(prefix="pbotvm-")
+        cls.addClassCleanup(shutil.rmtree, programs, True)
+        os.chmod(programs, 0o755)
+        path = pathlib.Path(programs, "fortune")
+        path.write_text("#!/bin/sh\n" + cls.fortune)
+        path.chmod(0o755)
+        cls.settings = {"PATH": programs + ":" + os.environ["PATH"]}
+        super().setUpClass()
+
+
+class Input(WithFortune):
+    fortune = "echo A saying of\necho process $$.\n"
+
     def test_a_program_without_input_reads_one_short_line(self):
         lines = {self.host.ask("-lang=sh cat") for _ in range(20)}
         self.assertGreater(len(lines), 1)
         for line in lines:
-            self.assertRegex(line, r"^[^\n]{10,512}$")
+            self.assertRegex(line, r"^[^\n]{1,512}$")
+
+    def test_the_line_is_the_program_fortunes(self):
+        wait_for("a line of it", lambda: re.fullmatch(r"A saying of process \d+\.", self.host.ask("-lang=sh cat")), 60)
 
     def test_an_input_that_is_named_is_kept_as_it_is(self):
         self.assertEqual(self.host.ask(json.dumps({"lang": "sh", "code": "cat", "stdin": ""})), "Success (no output).")
@@ -108,6 +131,15 @@ class Input(HostAndGuest):
         with JsonClient(self.host, "-lang=sh cat", stdin_stream=True) as client:
             client.say(**{"stdin-end": True})
             self.assertEqual(client.rest()[-1]["reply"], "Success (no output).")
+
+
+class HangingFortune(WithFortune):
+    fortune = "echo begun\nexec >&-\nexec sleep 1000\n"
+
+    def test_neither_a_request_nor_the_end_of_the_host_waits_for_it(self):
+        for _ in range(3):
+            self.assertRegex(self.host.ask("-lang=sh cat"), r"^[^\n]{10,}$")
+        self.assertEqual(self.host.stop(), 0)
 
 
 class NoFortune(HostAndGuest):

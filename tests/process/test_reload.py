@@ -32,7 +32,8 @@ class Reload(Folder):
         self.addCleanup(self.guest.stop)
         self.write("one", words="")
         yaml = NONE_YAML.format(data=self.guest.data, heart=self.guest.heart)
-        self.host = Host(folder, {"PBOTVM_LANGUAGES": self.shipped + ":" + self.own, "PBOTVM_FORTUNE": "false"}, yaml)
+        self.host = Host(folder, {"PBOTVM_LANGUAGES": self.shipped + ":" + self.own, "PBOTVM_FORTUNE": "false",
+                                  "PBOTVM_TIMEOUT": 60}, yaml)
         self.host.start()
         self.addCleanup(self.host.stop)
         self.host.await_state("ready")
@@ -68,7 +69,7 @@ class Reload(Folder):
         pathlib.Path(self.shipped, "two.yaml").unlink()
         self.assertIn("removed two;", self.reload())
         self.assertIn("not supported", self.host.ask("-lang=two echo x"))
-        self.assertIn("nothing has changed;", self.reload())
+        self.assertIn("no change is seen;", self.reload())
 
     def test_says_that_an_operators_file_overrides_a_shipped_one(self):
         own = self.write("one", where=self.own, words="-e, ")
@@ -108,10 +109,11 @@ class Reload(Folder):
 
     def test_a_job_ends_with_the_language_that_it_began_with(self):
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            reply = pool.submit(self.host.ask, "-lang=one sleep 2; echo old; false; echo end")
+            reply = pool.submit(self.host.ask, "-lang=one sleep 10; echo old; false; echo end")
             wait_for("the job", lambda: self.host.machine()["running"] == 1)
             pathlib.Path(self.shipped, "one.yaml").unlink()
             self.assertIn("removed one;", self.reload())
+            self.assertFalse(reply.done())
             self.assertEqual(reply.result(60), "old\nend")
         self.assertIn("not supported", self.host.ask("-lang=one echo x"))
 
@@ -129,9 +131,10 @@ class Reload(Folder):
         with concurrent.futures.ThreadPoolExecutor(6) as pool:
             clients = [pool.submit(client, number) for number in range(6)]
             try:
-                end = time.monotonic() + 8
+                end = time.monotonic() + 120
                 rounds = 0
-                while time.monotonic() < end or rounds < 10:
+                while rounds < 10 or len(replies) <= 30 or self.host.log().count("were read anew") < 5:
+                    self.assertLess(time.monotonic(), end, f"{len(replies)} replies, {rounds} signals:\n{self.host.log()[-3000:]}")
                     self.write("other", tool=f"tool-{rounds}", words=f'"{rounds}", ')
                     self.host.process.send_signal(signal.SIGHUP)
                     rounds += 1
@@ -141,11 +144,8 @@ class Reload(Folder):
                 done.set()
             for one in clients:
                 one.result(120)
-        self.assertGreater(len(replies), 30)
         self.assertEqual([pair for pair in replies if pair[0] != pair[1]], [])
-        log = self.host.log()
-        self.assertGreaterEqual(log.count("were read anew"), 5)
-        self.assertNotIn("reverting", log)
+        self.assertNotIn("reverting", self.host.log())
         self.assertEqual(self.host.machine()["faults"], 0)
 
     def test_still_ends_when_told_to(self):

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include "service/catalogue.h"
+
 namespace pbotvm::service {
 namespace {
 
@@ -83,6 +85,32 @@ TEST(PlanCheck, NamesAndToolsAreWhatAClientAndAGuestCanWrite) {
   for (const char* tool : {"", "a b", "\xff", "a\n"}) EXPECT_THAT(flaw_of_language({"ok"}, {tool}), Not(IsEmpty()));
   EXPECT_THAT(flaw_of_language({"ok"}, std::vector<std::string>(65, "a")), Not(IsEmpty()));
   EXPECT_LT(flaw_of_language({std::string(100'000'000, 'x')}, {}).size(), 300u);
+}
+
+TEST(PlanCheck, WhatALanguageTellsOfItselfIsBoundedAndCanBeShown) {
+  const LanguageDetails good{"prog.c",        {"-O2"},      {"/*", "*/"}, "a\nb\n", {{"debian", {"gcc"}}},
+                             "odd: \xc3\xa4", "/etc/x.yaml"};
+  EXPECT_THAT(flaw_of_details(good), IsEmpty());
+  EXPECT_THAT(flaw_of_details({}), IsEmpty());
+  for (const auto& bad : {std::string("\xff"), std::string("a\nb"), std::string(100'000, 'x')}) {
+    for (const auto fact : {&LanguageDetails::file, &LanguageDetails::note, &LanguageDetails::origin}) {
+      LanguageDetails details = good;
+      details.*fact = bad;
+      EXPECT_THAT(flaw_of_details(details), Not(IsEmpty()));
+      EXPECT_LT(flaw_of_details(details).size(), 300u);
+    }
+    LanguageDetails marks = good, options = good, packages = good;
+    marks.marks.end = bad;
+    options.options.push_back(bad);
+    packages.packages["fedora"] = {bad};
+    for (const auto& details : {marks, options, packages}) EXPECT_THAT(flaw_of_details(details), Not(IsEmpty()));
+  }
+  LanguageDetails many = good;
+  many.options.assign(257, "-x");
+  EXPECT_THAT(flaw_of_details(many), Not(IsEmpty()));
+  many = good;
+  many.stdin_program = "\xff";
+  EXPECT_THAT(flaw_of_details(many), Not(IsEmpty()));
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t max_channel = 256;                   // bytes
 constexpr int patience = 100;                              // how often an edit is done anew as another one came first
-constexpr std::chrono::seconds patience_with_edits{2};     // of one request, all together
+constexpr std::chrono::seconds patience_with_edits{2};     // of one request, all together, without waiting for others
 constexpr std::chrono::seconds pause_of_writing{1};        // after a lock that stayed: others must not wait in turn
 constexpr std::chrono::minutes silence_of_complaints{10};  // of the same text
 
@@ -225,8 +225,8 @@ Answer History::changed_code(const Owner& owner, const Edits& edits, const CodeP
   const auto one_off = take_one_off_options(request);
   const bool copies = edits.copy_from.has_value();
   const Owner source{copies ? owner_name(*edits.copy_from) : owner.channel, owner.language};
-  const auto until = std::chrono::steady_clock::now() + patience_with_edits;
-  for (int attempt = 0;; ++attempt) {
+  std::chrono::steady_clock::duration left = patience_with_edits;
+  for (int attempt = 0; attempt < patience; ++attempt) {
     // The newest, and the one that an undo goes back to.
     const auto [newest, base] = with_store([&](Store& store) {
       auto entries = store.newest(owner, 1);
@@ -237,10 +237,10 @@ Answer History::changed_code(const Owner& owner, const Edits& edits, const CodeP
       return newest.empty() ? nothing_to("undo", owner, false) : failure("There is nothing before it to go back to.");
     }
     if (base.empty()) return nothing_to(copies ? "copy" : word_for(edits), source, copies);
-    const std::string text = edited_text(base.front().text, edits, request, owner.language, until);
-    std::optional<std::int64_t> expected;
-    if (attempt < patience) expected = newest.empty() ? 0 : newest.front().id;
-    if (!keep(owner, expected, edits.undo, text)) continue;
+    const auto begun = std::chrono::steady_clock::now();
+    const std::string text = edited_text(base.front().text, edits, request, owner.language, begun + left);
+    left -= std::chrono::steady_clock::now() - begun;
+    if (!keep(owner, newest.empty() ? 0 : newest.front().id, edits.undo, text)) continue;
     if (edits.ending == Ending::show) return Reply{text};
     if (edits.ending == Ending::diff) {
       return edits.changes.empty() ? compared(owner, false) : difference_of(base.front().text, text);
@@ -250,6 +250,8 @@ Answer History::changed_code(const Owner& owner, const Edits& edits, const CodeP
     if (edits.ending == Ending::paste) parts.options.insert(parts.options.begin(), "-paste");
     return RunThis{put_together(parts)};
   }
+  return failure("Others changed this code " + std::to_string(patience) +
+                 " times while it was edited; nothing was changed, send the edit again.");
 }
 
 }  // namespace pbotvm::history

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "history/sqlite.h"
 
+#include <cstring>
+
 namespace pbotvm::history {
 
 namespace {
@@ -25,11 +27,38 @@ namespace {
   }
 }
 
+constexpr const char* as_named = "pbotvm-history";
+
+int copy_name(sqlite3_vfs* /*files*/, const char* name, int size, char* result) {
+  const std::size_t length = std::strlen(name);
+  if (length >= static_cast<std::size_t>(size)) return SQLITE_CANTOPEN;
+  std::memcpy(result, name, length + 1);
+  return SQLITE_OK;
+}
+
+// SQLite's own way to files, but for the names: it makes a relative one absolute and looks at each directory above,
+// which fails where the host's user may not enter them. The working directory stays the same while a file is open.
+const char* files_as_named() {
+  static sqlite3_vfs files;
+  static const bool registered = [] {
+    const sqlite3_vfs* usual = ::sqlite3_vfs_find(nullptr);
+    if (usual == nullptr) return false;
+    files = *usual;
+    files.pNext = nullptr;
+    files.zName = as_named;
+    files.xFullPathname = copy_name;
+    return ::sqlite3_vfs_register(&files, 0) == SQLITE_OK;
+  }();
+  if (!registered) throw DatabaseError("SQLite has no access to files");
+  return as_named;
+}
+
 }  // namespace
 
 Database::Database(const std::string& path) {
   sqlite3* handle = nullptr;
-  const int status = ::sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int status =
+      ::sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, files_as_named());
   handle_.reset(handle);
   if (status != SQLITE_OK) fail(handle, "open");
   ::sqlite3_extended_result_codes(handle, 1);

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "pbotvm/error.h"
 
@@ -36,6 +38,23 @@ constexpr const char* schema =
     "NULL,"
     "  text BLOB NOT NULL);"
     "CREATE INDEX IF NOT EXISTS entry_of_owner ON entry (owner, id);";
+
+constexpr std::chrono::milliseconds patience_with_opening{250};
+
+// While another process opens the file too, the change to WAL may be refused at once, without the busy timeout.
+void prepare(Database& database) {
+  const auto until = std::chrono::steady_clock::now() + patience_with_opening;
+  for (;;) {
+    try {
+      database.run(set_up);
+      database.run(schema);
+      return;
+    } catch (const DatabaseBusy&) {
+      if (std::chrono::steady_clock::now() >= until) throw;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
 
 using FileNumber = std::pair<std::uint64_t, std::uint64_t>;
 
@@ -91,8 +110,7 @@ Store::Store(const std::string& path, Bounds bounds)
       bounds_{bounds.entries, std::max(bounds.bytes, least_bytes)},
       file_(make_file(path)),
       database_(path) {
-  database_.run(set_up);
-  database_.run(schema);
+  prepare(database_);
   // Thrice the bound, as pages are not full: a last resort, should counting be wrong.
   const std::string pages = std::to_string(bounds_.bytes / 4096 * 3 + 1024);
   database_.run(("PRAGMA max_page_count = " + pages).c_str());

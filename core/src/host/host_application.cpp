@@ -49,6 +49,7 @@ using service::make_catalogue;
 using service::make_transports;
 
 constexpr auto reply_time = 12s;  // for clients to take their replies once the machines have ended
+constexpr auto reload_time = 5s;  // for a reload under way to come to its end after that
 
 Poco::Logger& log() {
   return Poco::Logger::get("host");
@@ -245,10 +246,8 @@ int HostApplication::serve(const config::Configuration& configuration) {
   log().information("pbotvm-host %s serves %s, pid %d, %z languages", std::string(PBOTVM_VERSION), address,
                     static_cast<int>(::getpid()), catalogue->names().size());
   notify_service_manager("READY=1\nSTATUS=serves " + address);
-  {
-    LanguageReload languages(plugins, configuration, service);
-    while (next_signal() == SIGHUP) languages.run();
-  }
+  LanguageReload languages(plugins, configuration, service);
+  while (next_signal() == SIGHUP) languages.ask();
 
   notify_service_manager("STOPPING=1");
   log().information("asked to end: %z machines are ended", machines.size());
@@ -257,10 +256,12 @@ int HostApplication::serve(const config::Configuration& configuration) {
   for (auto& machine : machines) ending.emplace_back([&machine] { machine->shut_down(); });
   for (auto& thread : ending) thread.join();
   const bool drained = line_server.drain(reply_time);
-  if (!control_server->stop(reply_time) || !drained) {
+  const bool read = languages.end(reload_time);
+  if (!control_server->stop(reply_time) || !drained || !read) {
     // A client that does not take its reply, or a plug-in that does not come back. Their threads still refer to what
     // would be destroyed now; the machines have ended.
-    log().error("ended with requests that could not be answered");
+    log().error(read ? "ended with requests that could not be answered"
+                     : "ended while a language plug-in was asked for its languages and did not come back");
     std::_Exit(EXIT_SOFTWARE);
   }
   control_server.reset();

@@ -16,6 +16,8 @@ namespace pbotvm::host {
 
 namespace {
 
+constexpr std::chrono::seconds patience{20};  // for each call into a plug-in
+
 Poco::Logger& log() {
   return Poco::Logger::get("host");
 }
@@ -25,6 +27,57 @@ Poco::Logger& log() {
 LanguageReload::LanguageReload(const plugin::Registry& plugins, const config::Configuration& configuration,
                                service::Service& service)
     : plugins_(plugins), configuration_(configuration), service_(service) {}
+
+LanguageReload::~LanguageReload() {
+  const std::lock_guard lock(mutex_);
+  ending_ = true;
+  again_ = false;
+}
+
+void LanguageReload::ask() noexcept {
+  try {
+    std::unique_lock lock(mutex_);
+    if (ending_) return;
+    if (running_) {
+      again_ = true;
+      return;
+    }
+    std::jthread earlier = std::exchange(thread_, {});  // has nothing left to do
+    running_ = true;
+    try {
+      thread_ = std::jthread([this] { work(); });
+    } catch (...) {
+      running_ = false;
+      throw;
+    }
+    lock.unlock();  // joined without the mutex
+  } catch (const std::exception& e) {
+    log().error("the languages stay as they are: no thread can be had to read them anew: %s", error_line(e.what()));
+  }
+}
+
+bool LanguageReload::end(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  ending_ = true;
+  again_ = false;
+  return idle_.wait_for(lock, patience, [this] { return !running_; });
+}
+
+bool LanguageReload::ending() const {
+  const std::lock_guard lock(mutex_);
+  return ending_;
+}
+
+void LanguageReload::work() {
+  for (;;) {
+    run();
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(again_, false)) continue;
+    running_ = false;
+    idle_.notify_all();
+    return;
+  }
+}
 
 void LanguageReload::run() noexcept {
   try {
@@ -36,11 +89,13 @@ void LanguageReload::run() noexcept {
 
 void LanguageReload::reload() {
   log().information("SIGHUP: the languages are read anew");
-  auto catalogue = service::remake_catalogue(plugins_, configuration_, guard_);
+  if (!guard_ || guard_->left_behind() == 0) guard_ = std::make_unique<plugin::PatientGuard>(patience);
+  auto catalogue = service::remake_catalogue(plugins_, configuration_, *guard_);
   check_language(*catalogue, configuration_);
-  const auto changes = service::changes_between(*service_.catalogue(), *catalogue, guard_);
+  const auto changes = service::changes_between(*service_.catalogue(), *catalogue, *guard_);
   const auto overrides = service::overrides_in(*catalogue, &changes);
   const std::size_t names = catalogue->names().size();
+  if (ending()) return;
   service_.use(std::move(catalogue));
   for (const auto& line : overrides) log().information(line);
   log().information("the languages were read anew: %s; %z names are served", changes.text(), names);

@@ -2,6 +2,10 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
 
 #include "config/configuration.h"
 #include "plugin/patient_guard.h"
@@ -10,26 +14,47 @@
 
 namespace pbotvm::host {
 
-/// Has the languages read anew while the service serves. One thread at a time.
+/// Has the languages read anew while the service serves, on a thread of its own: who waits for signals must go on
+/// hearing them while a plug-in takes its time. ask() and end() are for one thread.
 class LanguageReload {
  public:
   /// Borrows them all; they outlive it.
   LanguageReload(const plugin::Registry& plugins, const config::Configuration& configuration,
                  service::Service& service);
+  ~LanguageReload();  ///< waits for a reload under way, whose calls into plug-ins are bounded each
+  LanguageReload(const LanguageReload&) = delete;
+  LanguageReload& operator=(const LanguageReload&) = delete;
 
-  /// Gives the service a new catalogue, or logs why it keeps the one it has: what an operator wrote may be wrong. Never
-  /// throws.
-  void run() noexcept;
+  /// Gives the service a new catalogue soon, or logs why it keeps the one it has: what an operator wrote may be wrong.
+  /// Asked while one is under way, it reads once more after it, however often it was asked. Never throws, returns at
+  /// once.
+  void ask() noexcept;
+
+  /// No more of them; one under way changes nothing any more. Whether it came to its end within `patience`: where it
+  /// did not, this object cannot be destroyed in reasonable time.
+  bool end(std::chrono::milliseconds patience);
 
  private:
+  void work();
+  void run() noexcept;
   void reload();
+  bool ending() const;
 
   const plugin::Registry& plugins_;
   const config::Configuration& configuration_;
   service::Service& service_;
-  // Of its own, and more patient than that of requests: reading many files takes longer than planning one job, and a
-  // plug-in that does not come back here still serves with the languages that it made before.
-  plugin::PatientGuard guard_{std::chrono::seconds(20)};
+  // Of the reloading thread. Apart from that of requests, and more patient: reading many files takes longer than
+  // planning one job, and a plug-in that does not come back here still serves with the languages that it made before.
+  // A new one for each reload, so that a plug-in that was slow once has another chance - unless it has not come back
+  // yet: it would be called twice at the same time, and each SIGHUP would leave another thread behind.
+  std::unique_ptr<plugin::PatientGuard> guard_;
+
+  mutable std::mutex mutex_;  // of what follows
+  std::condition_variable idle_;
+  bool running_ = false;
+  bool again_ = false;  // asked for while it ran
+  bool ending_ = false;
+  std::jthread thread_;  // the last that reloaded
 };
 
 }  // namespace pbotvm::host

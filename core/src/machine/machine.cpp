@@ -36,6 +36,10 @@ Poco::Logger& log() {
   return Poco::Logger::get("machine");
 }
 
+bool is_among(const std::vector<std::string>& all, const std::string& one) {
+  return std::find(all.begin(), all.end(), one) != all.end();
+}
+
 }  // namespace
 
 std::string_view state_name(State state) {
@@ -123,20 +127,24 @@ Unavailable Machine::no_slot_in_time() const {
 
 std::vector<std::string> Machine::missing_tools(const std::vector<std::string>& tools) const {
   std::lock_guard lock(mutex_);
-  std::vector<std::string> missing;
-  if (!guest_tools_) return missing;
-  const auto is_in = [](const std::vector<std::string>& all, const std::string& tool) {
-    return std::find(all.begin(), all.end(), tool) != all.end();
-  };
-  for (const auto& tool : tools) {
-    if (is_in(asked_tools_, tool) && !is_in(*guest_tools_, tool)) missing.push_back(tool);
-  }
-  return missing;
+  return lacking(tools);
 }
 
-bool Machine::tools_known() const {
+std::optional<std::vector<std::string>> Machine::missing_tools_for_sure(const std::vector<std::string>& tools) const {
   std::lock_guard lock(mutex_);
-  return guest_tools_.has_value();
+  const bool told = guest_tools_ && std::all_of(tools.begin(), tools.end(),
+                                                [this](const auto& tool) { return is_among(asked_tools_, tool); });
+  if (!told) return std::nullopt;
+  return lacking(tools);
+}
+
+std::vector<std::string> Machine::lacking(const std::vector<std::string>& tools) const {
+  std::vector<std::string> missing;
+  if (!guest_tools_) return missing;
+  for (const auto& tool : tools) {
+    if (is_among(asked_tools_, tool) && !is_among(*guest_tools_, tool)) missing.push_back(tool);
+  }
+  return missing;
 }
 
 void Machine::ask_after(std::vector<std::string> tools) {

@@ -111,8 +111,9 @@ class Machine {
   /// Those of `tools` that the guest is known to lack; one that it was not asked after yet is not among them.
   std::vector<std::string> missing_tools(const std::vector<std::string>& tools) const;
 
-  /// Whether the guest has told which tools it has: it may not be up yet, or speak a dialect that cannot.
-  bool tools_known() const;
+  /// The same where the guest has told of each of `tools` whether it has it; nothing where it has not: it may not be up
+  /// yet, not have been asked after one of them yet, or speak a dialect that cannot.
+  std::optional<std::vector<std::string>> missing_tools_for_sure(const std::vector<std::string>& tools) const;
 
   /// From now on the guest is asked after these tools: when it is greeted the next time, which is as soon as no job
   /// runs on it. No job waits or ends for that.
@@ -275,6 +276,9 @@ class Machine {
   std::vector<RevertCommand> reverts_asked_;
   std::optional<HealthCommand> health_asked_;
   std::deque<SnapshotCommand> snapshots_asked_;
+
+  // With the mutex held; nothing where the guest has told of none.
+  std::vector<std::string> lacking(const std::vector<std::string>& tools) const;
 
   // Shared, under the mutex.
   mutable std::mutex mutex_;

@@ -20,8 +20,9 @@ struct Page {
 };
 
 /// The page as a text that ends with a newline: the source, a block CMDLINE and a block OUTPUT. Marks in which the word
-/// CMDLINE stands, as a shell's here-document has them, have the name of the block in its place. What would end a
-/// comment early is broken with a blank. Pure.
+/// CMDLINE stands, as a shell's here-document has them, have the name of the block in its place. Nothing that a program
+/// or a client wrote can end its comment: end marks are parted with a blank (one of a single character becomes a `?`),
+/// and whatever some language takes for a line's end begins a new line of the comment. Pure.
 std::string page_text(const Page& page);
 
 }  // namespace pbotvm::paste

@@ -25,6 +25,7 @@ struct WorkerThreads::State {
   std::mutex mutex;
   std::vector<std::shared_ptr<Worker>> workers;  // all that are not abandoned
   std::vector<std::shared_ptr<Worker>> idle;
+  std::size_t left_behind = 0;
   bool closed = false;
 
   static void serve(const std::shared_ptr<State>& state, const std::shared_ptr<Worker>& worker) {
@@ -35,6 +36,7 @@ struct WorkerThreads::State {
       task();
       task = nullptr;  // what it owns goes before the thread counts as idle
       lock.lock();
+      if (worker->abandoned) --state->left_behind;
       if (state->closed || worker->abandoned) return;
       if (state->idle.size() >= max_idle) return state->let_go(*worker);
       state->idle.push_back(worker);
@@ -92,7 +94,13 @@ void WorkerThreads::abandon(const Run& run) {
   if (!worker || std::find(state_->idle.begin(), state_->idle.end(), worker) != state_->idle.end()) return;
   if (std::find(state_->workers.begin(), state_->workers.end(), worker) == state_->workers.end()) return;
   worker->abandoned = true;
+  ++state_->left_behind;
   state_->let_go(*worker);
+}
+
+std::size_t WorkerThreads::left_behind() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->left_behind;
 }
 
 bool PatientGuard::suspended(const std::string& kind, const std::string& plugin) const {

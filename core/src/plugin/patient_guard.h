@@ -36,6 +36,9 @@ class WorkerThreads {
   /// thread. A thread that has come back meanwhile and runs another task is let go in the same way.
   void abandon(const Run& run);
 
+  /// Abandoned tasks that still run. Any thread.
+  std::size_t left_behind() const;
+
  private:
   struct State;
   std::shared_ptr<State> state_;  // shared: a thread that is left behind still refers to it
@@ -67,6 +70,9 @@ class PatientGuard {
   }
 
   bool suspended(const std::string& kind, const std::string& plugin) const;
+
+  /// Calls that did not come back in time, and have not yet. Any thread.
+  std::size_t left_behind() const { return threads_.left_behind(); }
 
  private:
   void refuse_suspended(const Call& call) const;

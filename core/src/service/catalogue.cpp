@@ -34,6 +34,7 @@ LanguageDetails details_of(Language& language) {
     if (auto packages = facts->packages(distribution); !packages.empty())
       details.packages.emplace(distribution, std::move(packages));
   }
+  details.stdin_program = facts->stdin_program();
   details.note = facts->note();
   details.origin = facts->origin();
   return details;
@@ -61,6 +62,8 @@ void learn(CatalogueEntry& entry) {
   if (const auto flaw = flaw_of_language(names, entry.tools); !flaw.empty())
     throw Error(ErrorCode::plugin, create.text() + ": " + flaw);
   entry.details = plugin::guarded({"language", entry.plugin, "facts"}, [&] { return details_of(*entry.language); });
+  if (const auto flaw = flaw_of_details(entry.details); !flaw.empty())
+    throw Error(ErrorCode::plugin, "plug-in language/" + entry.plugin + ", facts of '" + names.front() + "': " + flaw);
   entry.names = std::move(names);
 }
 

@@ -16,6 +16,7 @@ struct LanguageDetails {
   std::string file;
   std::vector<std::string> options;
   CommentMarks marks;
+  std::string stdin_program;
   std::map<std::string, std::vector<std::string>> packages;  ///< by distribution, of those that `distributions` names
   std::string note;
   std::string origin;
@@ -33,8 +34,9 @@ struct CatalogueEntry {
   LanguageDetails details{};           ///< likewise
 };
 
-/// Asks a language once what it is, if nobody has. Throws Error{plugin} that names the plug-in where it fails, or says
-/// of itself what cannot be.
+/// Fills the entry in: asks its language what it is called, what it needs and what else it tells of itself - once, as a
+/// plug-in need not answer alike twice; an entry that has names is left as it is. Throws Error{plugin} that names the
+/// plug-in where it fails, or says of itself what cannot be.
 void learn(CatalogueEntry& entry);
 
 /// Every language of the host, found by its names. Immutable once built: any thread.

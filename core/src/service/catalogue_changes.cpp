@@ -11,9 +11,15 @@ namespace pbotvm::service {
 
 namespace {
 
-constexpr std::string_view instead = ", instead of ";  // in what the plug-in `definitions` tells of an origin
+// In what the plug-in `definitions` tells of the origin of a language whose file hides an earlier directory's:
+// "/etc/pbotvm/languages/ruby.yaml, instead of /usr/share/pbotvm/languages/ruby.yaml".
+constexpr std::string_view instead_of = ", instead of ";
 
-// What can be seen of a language from outside.
+// No language knows it: the refusal names the options that are known.
+constexpr const char* unknown_option = "-no-such-option-of-any-language";
+
+// What can be seen of a language from outside. The hello program is planned, code that is no program (it shows what is
+// put around such code), and a request with an option that is refused.
 std::string appearance(const CatalogueEntry& entry, plugin::PatientGuard& guard) {
   std::string text = entry.plugin;
   const auto add = [&text](const std::string& part) { text += '\0' + part; };
@@ -30,14 +36,18 @@ std::string appearance(const CatalogueEntry& entry, plugin::PatientGuard& guard)
     add_all(packages);
   }
   add_all({details.file, details.marks.begin, details.marks.end, details.note, details.origin});
-  Request request;
-  request.language = entry.names.front();
-  request.code =
+  add(details.stdin_program);
+  const auto hello =
       guard.call({"language", entry.plugin, "hello"}, [language = entry.language] { return language->hello(); });
-  const auto plan = guard.call({"language", entry.plugin, "plan"},
-                               [language = entry.language, request] { return language->plan(request); });
-  if (const auto* job = std::get_if<Job>(&plan)) add(protocol::encode(*job));
-  if (const auto* reply = std::get_if<ImmediateReply>(&plan)) add(reply->text);
+  for (const auto& code : {hello, std::string("1"), unknown_option + (" " + hello)}) {
+    Request request;
+    request.language = entry.names.front();
+    request.code = code;
+    const auto plan = guard.call({"language", entry.plugin, "plan"},
+                                 [language = entry.language, request] { return language->plan(request); });
+    if (const auto* job = std::get_if<Job>(&plan)) add(protocol::encode(*job));
+    if (const auto* reply = std::get_if<ImmediateReply>(&plan)) add(reply->text);
+  }
   return text;
 }
 
@@ -64,7 +74,7 @@ std::string CatalogueChanges::text() const {
     text += std::string(text.empty() ? "" : "; ") + what;
     for (const auto& name : *names) text += (&name == &names->front() ? " " : ", ") + name;
   }
-  return text.empty() ? "nothing has changed" : text;
+  return text.empty() ? "no change is seen" : text;
 }
 
 CatalogueChanges changes_between(const Catalogue& before, const Catalogue& after, plugin::PatientGuard& guard) {
@@ -91,7 +101,7 @@ std::vector<std::string> overrides_in(const Catalogue& catalogue, const Catalogu
   std::vector<std::string> lines;
   for (const auto& entry : catalogue.entries()) {
     const auto& name = entry.names.front();
-    if (entry.details.origin.find(instead) == std::string::npos) continue;
+    if (entry.details.origin.find(instead_of) == std::string::npos) continue;
     if (only != nullptr && !is_in(only->added, name) && !is_in(only->changed, name)) continue;
     lines.push_back("language " + name + ": " + entry.details.origin);
   }

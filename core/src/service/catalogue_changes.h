@@ -13,12 +13,12 @@ namespace pbotvm::service {
 struct CatalogueChanges {
   std::vector<std::string> added, removed, changed;
 
-  /// "added ruby; changed perl, tcl", "nothing has changed".
+  /// "added ruby; changed perl, tcl", "no change is seen".
   std::string text() const;
 };
 
-/// Two languages of one name are the same when they tell the same about themselves and plan their hello program alike.
-/// A plug-in that fails at that has changed.
+/// For people: two languages of one name are taken for the same when they tell the same about themselves and plan a few
+/// programs alike, which does not show every change of a definition. A plug-in that fails at that has changed.
 CatalogueChanges changes_between(const Catalogue& before, const Catalogue& after, plugin::PatientGuard& guard);
 
 /// A line for each language whose origin says that it stands in another's place: "language ruby: FILE, instead of

@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "pbotvm/deadline.h"
@@ -30,40 +31,76 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t ready_lines = 32, low_water = 8;
 constexpr std::size_t max_output = 4096;  // bytes of one run
-constexpr auto run_time = 1s;             // of one run
-constexpr auto rest_after_failure = 60s;
+constexpr auto glance = 50ms;             // how long the end of a run, and of this host, may go unseen
 
-// What it printed, at most max_output bytes; nothing where it failed or took too long.
-std::optional<std::string> output_of(const std::string& program) {
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) return std::nullopt;
-  const UniqueFd read_end(fds[0]);
-  UniqueFd write_end(fds[1]);
+// Starts it in a process group of its own and without this host's signal mask. -1: it cannot be started.
+pid_t start(const std::string& program, int output) {
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_adddup2(&actions, write_end.get(), STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
   ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  sigset_t none, all;
+  ::sigemptyset(&none);
+  ::sigfillset(&all);
+  ::posix_spawnattr_setsigmask(&attributes, &none);
+  ::posix_spawnattr_setsigdefault(&attributes, &all);
+  ::posix_spawnattr_setpgroup(&attributes, 0);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   char option[] = "-s", locale[] = "LC_ALL=C.UTF-8", path[] = "PATH=/usr/bin:/bin";
   char* const argv[] = {const_cast<char*>(program.c_str()), option, nullptr};
   char* const environment[] = {locale, path, nullptr};
   pid_t child = -1;
-  const int error = ::posix_spawn(&child, program.c_str(), &actions, nullptr, argv, environment);
+  const int error = ::posix_spawn(&child, program.c_str(), &actions, &attributes, argv, environment);
+  ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return std::nullopt;
+  return error == 0 ? child : -1;
+}
+
+// Reads up to the end of what it prints. False: that does not come in time, or there is too much of it.
+bool read_all(int output, std::string& text, const Deadline& deadline, const std::stop_token& stop) {
+  while (text.size() <= max_output && !deadline.expired() && !stop.stop_requested()) {
+    pollfd ready{output, POLLIN, 0};
+    if (::poll(&ready, 1, earlier(deadline, Deadline::in(glance)).poll_timeout()) <= 0) continue;
+    std::array<char, 1024> bytes;
+    const ssize_t got = ::read(output, bytes.data(), bytes.size());
+    if (got > 0) text.append(bytes.data(), static_cast<std::size_t>(got));
+    if (got == 0) return true;
+    if (got < 0 && errno != EINTR) return false;
+  }
+  return false;
+}
+
+// Whether it ends in time. It stays a zombie, so that its number and its group's remain its own.
+bool await_end(pid_t child, const Deadline& deadline, const std::stop_token& stop) {
+  for (auto pause = 1ms; !stop.stop_requested(); pause = std::min(pause * 2, glance)) {
+    siginfo_t ended{};
+    if (::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == child) {
+      return true;
+    }
+    if (deadline.expired()) return false;
+    std::this_thread::sleep_for(std::min(pause, deadline.remaining()));
+  }
+  return false;
+}
+
+// What it printed, at most max_output bytes; nothing where it failed or took too long.
+std::optional<std::string> output_of(const std::string& program, std::chrono::milliseconds run_time,
+                                     const std::stop_token& stop) {
+  int fds[2];
+  if (::pipe2(fds, O_CLOEXEC) != 0) return std::nullopt;
+  const UniqueFd read_end(fds[0]);
+  UniqueFd write_end(fds[1]);
+  const auto deadline = Deadline::in(run_time);
+  const pid_t child = start(program, write_end.get());
+  if (child < 0) return std::nullopt;
   write_end.reset();
 
   std::string text;
-  bool ended = false;
-  for (const auto deadline = Deadline::in(run_time); !ended && text.size() <= max_output && !deadline.expired();) {
-    pollfd ready{read_end.get(), POLLIN, 0};
-    if (::poll(&ready, 1, deadline.poll_timeout()) <= 0) continue;
-    std::array<char, 1024> bytes;
-    const ssize_t got = ::read(read_end.get(), bytes.data(), bytes.size());
-    if (got > 0) text.append(bytes.data(), static_cast<std::size_t>(got));
-    ended = got == 0 || (got < 0 && errno != EINTR);
-  }
-  if (!ended) ::kill(child, SIGKILL);
+  const bool ended = read_all(read_end.get(), text, deadline, stop) && await_end(child, deadline, stop);
+  ::kill(-child, SIGKILL);  // what it left behind, too
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
@@ -99,9 +136,10 @@ std::filesystem::path find_fortune() {
   return {};
 }
 
-Fortune::Fortune(std::filesystem::path program) : program_(std::move(program)) {}
+Fortune::Fortune(std::filesystem::path program, std::chrono::milliseconds run_time, std::chrono::milliseconds rest)
+    : program_(std::move(program)), run_time_(run_time), rest_(rest) {}
 
-Fortune::~Fortune() = default;  // the thread is told to stop, and waited for: at most one run of the program
+Fortune::~Fortune() = default;  // the thread is told to stop, which ends the program, and waited for
 
 std::string Fortune::line() {
   const std::lock_guard lock(mutex_);
@@ -122,14 +160,14 @@ void Fortune::refill_if_low() {
     thread_ = std::jthread([this](const std::stop_token& stop) { refill(stop); });
     refilling_ = true;
   } catch (const std::system_error&) {
-    next_try_ = Clock::now() + rest_after_failure;  // no thread is to be had now
+    next_try_ = Clock::now() + rest_;  // no thread is to be had now
   }
 }
 
 void Fortune::refill(const std::stop_token& stop) {
   bool works = true;
   for (std::size_t run = 0; run < ready_lines && works && !stop.stop_requested(); ++run) {
-    const auto text = output_of(program_.string());
+    const auto text = output_of(program_.string(), run_time_, stop);
     works = text.has_value();
     std::string line = text ? as_line(*text) : std::string();
     if (line.empty()) continue;
@@ -138,8 +176,8 @@ void Fortune::refill(const std::stop_token& stop) {
   }
   const std::lock_guard lock(mutex_);
   refilling_ = false;
-  if (works && !ready_.empty()) return;
-  next_try_ = Clock::now() + rest_after_failure;
+  if ((works && !ready_.empty()) || stop.stop_requested()) return;
+  next_try_ = Clock::now() + rest_;
   Poco::Logger::get("service").warning("%s -s did not print a short line; this host's own are used", program_.string());
 }
 

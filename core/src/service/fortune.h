@@ -21,8 +21,12 @@ class Fortune {
  public:
   static constexpr std::size_t max_line = 512;  ///< bytes; a longer one is passed over
 
-  /// `program` is run as `program -s`; an empty path: the project's own lines only.
-  explicit Fortune(std::filesystem::path program);
+  /// `program` is run as `program -s`; an empty path: the project's own lines only. It is killed, with what it began,
+  /// where it does not end within `run_time`, and not run again for `rest` after it failed.
+  explicit Fortune(std::filesystem::path program, std::chrono::milliseconds run_time = std::chrono::seconds(1),
+                   std::chrono::milliseconds rest = std::chrono::seconds(60));
+
+  /// Kills a program that runs.
   ~Fortune();
   Fortune(const Fortune&) = delete;
   Fortune& operator=(const Fortune&) = delete;
@@ -37,6 +41,7 @@ class Fortune {
   void refill(const std::stop_token& stop);
 
   const std::filesystem::path program_;
+  const std::chrono::milliseconds run_time_, rest_;
   std::mutex mutex_;
   std::mt19937 random_{std::random_device{}()};
   std::deque<std::string> ready_;

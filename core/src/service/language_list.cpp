@@ -10,11 +10,12 @@ using nlohmann::json;
 
 namespace {
 
-// "missing" is null where the guest has not told what it has.
+// "missing" is null where the guest has not told of all that the language needs.
 json guests_of(const CatalogueEntry& entry, const std::vector<const machine::Machine*>& machines) {
   json guests = json::object();
   for (const auto* machine : machines) {
-    guests[machine->name()] = machine->tools_known() ? json(machine->missing_tools(entry.tools)) : json(nullptr);
+    const auto missing = machine->missing_tools_for_sure(entry.tools);
+    guests[machine->name()] = missing ? json(*missing) : json(nullptr);
   }
   return guests;
 }

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "protocol/messages.h"
+#include "service/catalogue.h"
 #include "service/client_files.h"
 #include "service/client_request.h"
 #include "service/shown_name.h"
@@ -117,6 +119,22 @@ bool is_tool(const std::string& tool) {
          std::all_of(tool.begin(), tool.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
+std::string flaw_of_line(const std::string& what, const std::string& text, std::size_t bound) {
+  if (text.size() > bound) return too_long(what, text.size(), bound);
+  if (find_invalid_utf8(text) != text.npos) return what + " is not UTF-8";
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  if (std::any_of(text.begin(), text.end(), is_control)) return what + " has a control character, such as a line's end";
+  return {};
+}
+
+std::string flaw_of_lines(const std::string& what, const std::vector<std::string>& texts) {
+  if (texts.size() > max_facts) return too_many(what, texts.size(), max_facts);
+  for (const auto& text : texts) {
+    if (auto flaw = flaw_of_line(what, text, max_fact); !flaw.empty()) return flaw;
+  }
+  return {};
+}
+
 }  // namespace
 
 PlanFlaw flaw_of_plan(const Job& job, const Request& request) {
@@ -153,6 +171,27 @@ std::string flaw_of_language(const std::vector<std::string>& names, const std::v
       return "the tool " + in_quotes(tool.substr(0, max_language_name)) +
              ": expected the name of a program, up to 255 printable ASCII characters without blanks";
   }
+  return {};
+}
+
+std::string flaw_of_details(const LanguageDetails& details) {
+  const auto& marks = details.marks;
+  const std::pair<const char*, const std::string*> texts[] = {{"its file", &details.file},
+                                                              {"its note", &details.note},
+                                                              {"its origin", &details.origin},
+                                                              {"its comment mark", &marks.begin},
+                                                              {"its comment mark", &marks.end}};
+  for (const auto& [what, text] : texts) {
+    const bool is_mark = text == &marks.begin || text == &marks.end;
+    if (auto flaw = flaw_of_line(what, *text, is_mark ? max_comment_mark : max_fact); !flaw.empty()) return flaw;
+  }
+  if (auto flaw = flaw_of_lines("its default option", details.options); !flaw.empty()) return flaw;
+  for (const auto& [distribution, packages] : details.packages) {
+    if (auto flaw = flaw_of_lines("its package of " + distribution, packages); !flaw.empty()) return flaw;
+  }
+  if (details.stdin_program.size() > max_hello)
+    return too_long("its stdin program", details.stdin_program.size(), max_hello);
+  if (find_invalid_utf8(details.stdin_program) != std::string::npos) return "its stdin program is not UTF-8";
   return {};
 }
 

@@ -24,7 +24,8 @@
 
 namespace pbotvm::service {
 
-/// Whether the working directory is the host's STATE, below which a service may keep what outlives a request.
+/// What a service keeps beyond a request - pastes, files of persist-keys, the history: `nothing`, as for `pbotvm run`,
+/// which runs wherever a person stands; or all of it `in_working_directory`, which is STATE in the host.
 enum class Keeping { nothing, in_working_directory };
 
 /// A request becomes a reply. Knows nothing of the front end that asked. Any thread; blocks until the reply is there.

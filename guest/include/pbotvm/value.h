@@ -281,22 +281,27 @@ PBOTVM_QUIET_ void pbotvm_show_array_(const char* name, const char* type, int ki
   pbotvm_end_(text);
 }
 
+/* Under names that no macro of the author's changes: `#define int long long` is a line that people begin with. */
+typedef int pbotvm_int_;
+typedef float pbotvm_float_;
+typedef double pbotvm_double_;
+
 #define PBOTVM_KIND_(v) \
   _Generic((v), _Bool : 'b', char : 'c', signed char : 'a', unsigned char : 'h', short : 's', unsigned short : 't', \
-           int : 'i', unsigned : 'j', long : 'l', unsigned long : 'm', long long : 'x', unsigned long long : 'y',   \
-           float : 'f', double : 'd', long double : 'e', double _Complex : 'C', char* : 'S', const char* : 'S',     \
+           pbotvm_int_ : 'i', unsigned : 'j', long : 'l', unsigned long : 'm', long long : 'x', unsigned long long : 'y',   \
+           pbotvm_float_ : 'f', pbotvm_double_ : 'd', long double : 'e', double _Complex : 'C', char* : 'S', const char* : 'S',     \
            default : __builtin_classify_type(v) == 5 ? 'P' : 0)
 
 /* The names of the types that have one for everybody; others have none here. */
 #define PBOTVM_TYPE_(v) \
   _Generic((v), _Bool : "bool", char : "char", signed char : "signed char", unsigned char : "unsigned char",          \
-           short : "short", unsigned short : "unsigned short", int : "int", unsigned : "unsigned int", long : "long", \
+           short : "short", unsigned short : "unsigned short", pbotvm_int_ : "int", unsigned : "unsigned int", long : "long", \
            unsigned long : "unsigned long", long long : "long long", unsigned long long : "unsigned long long",       \
-           float : "float", double : "double", long double : "long double", double _Complex : "complex double",       \
+           pbotvm_float_ : "float", pbotvm_double_ : "double", long double : "long double", double _Complex : "complex double",       \
            char* : "char *", const char* : "const char *", void* : "void *", const void* : "const void *",            \
-           int* : "int *", const int* : "const int *", unsigned* : "unsigned int *", long* : "long *",                \
-           unsigned long* : "unsigned long *", float* : "float *", double* : "double *",                              \
-           unsigned char* : "unsigned char *", char** : "char **", int** : "int **", default : "")
+           pbotvm_int_* : "int *", const pbotvm_int_* : "const int *", unsigned* : "unsigned int *", long* : "long *",                \
+           unsigned long* : "unsigned long *", pbotvm_float_* : "float *", pbotvm_double_* : "double *",                              \
+           unsigned char* : "unsigned char *", char** : "char **", pbotvm_int_** : "int **", default : "")
 
 #define PBOTVM_SHOW_(name, v) \
   __extension__(pbotvm_show_(name, PBOTVM_TYPE_(v), PBOTVM_KIND_(v), (const volatile void*)&(v)))

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -10,8 +11,13 @@ namespace pbotvm::c {
 
 namespace {
 
-constexpr std::size_t longest_line = 500;  // bytes
-constexpr std::size_t most_notes = 2;      // for one error or warning
+constexpr std::size_t longest_line = 500;      // bytes
+constexpr std::size_t longest_read = 4096;     // bytes of a line that is made shorter
+constexpr std::size_t most_notes = 2;          // for one error or warning
+constexpr std::size_t most_messages = 200;     // of a compiler
+constexpr std::size_t most_text = 16 * 1024;   // bytes of them; a program can make a compiler print what it likes
+constexpr std::size_t most_lines_ahead = 100;  // to look for the cause of a message
+constexpr std::string_view no_more = "[there are more messages, which are not shown]";
 
 bool begins(std::string_view text, std::string_view with) {
   return text.substr(0, with.size()) == with;
@@ -39,9 +45,10 @@ struct Placed {
 };
 
 Placed read_place(std::string_view line) {
-  for (std::size_t at = line.find(':'); at != std::string_view::npos; at = line.find(':', at + 1)) {
-    if (holds(line.substr(0, at), " ")) break;
-    std::size_t behind = at;
+  const std::string_view name = line.substr(0, line.find(' '));  // whatever is a file's has no blank
+  std::size_t behind = 0;
+  for (std::size_t at = name.find(':'); at != std::string_view::npos; at = name.find(':', std::max(at + 1, behind))) {
+    behind = at;
     int numbers = 0;
     while (behind < line.size() && line[behind] == ':') {
       const std::size_t digits = std::min(line.find_first_not_of("0123456789", behind + 1), line.size());
@@ -84,25 +91,47 @@ bool is_way(std::string_view rest) {
          begins(text, "note: in evaluation of ") || begins(text, "[ skipping ");
 }
 
-void replace_all(std::string& text, std::string_view what, std::string_view with) {
-  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
-    text.replace(at, what.size(), with);
+std::string replaced(std::string_view text, std::string_view what, std::string_view with) {
+  std::string copy;
+  for (std::size_t at = text.find(what); at != std::string_view::npos; at = text.find(what)) {
+    copy.append(text.substr(0, at)).append(with);
+    text.remove_prefix(at + what.size());
+  }
+  return copy.append(text);
 }
 
 // {aka 'std::basic_ostream<char>'}
-void drop_other_names(std::string& text) {
-  for (std::size_t at = text.find(" {aka "); at != std::string::npos; at = text.find(" {aka ", at)) {
+std::string without_other_names(std::string_view text) {
+  std::string copy;
+  for (std::size_t at = text.find(" {aka "); at != std::string_view::npos; at = text.find(" {aka ")) {
     const std::size_t end = text.find('}', at);
-    if (end == std::string::npos) return;
-    text.erase(at, end + 1 - at);
+    if (end == std::string_view::npos) break;
+    copy.append(text.substr(0, at));
+    text.remove_prefix(end + 1);
   }
+  return copy.append(text);
+}
+
+// At most so many bytes, and no part of a character.
+std::string_view cut(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text;
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
+  return text.substr(0, most);
+}
+
+// A compiler that knows a better name may mean one of ours, which nobody is to use.
+std::string without_our_names(std::string_view text) {
+  const std::size_t hint = text.find("; did you mean '");
+  const bool ours =
+      hint != std::string_view::npos && (holds(text.substr(hint), "'pbotvm_") || holds(text.substr(hint), "'PBOTVM_"));
+  return std::string(ours ? text.substr(0, hint) : text);
 }
 
 // Names as people write them, no suffix that says nothing, a bounded length.
 std::string shortened(std::string_view line) {
   constexpr std::string_view first_use = " (first use in this function)";
-  std::string text(line);
-  replace_all(text, first_use, "");
+  const std::string_view read = cut(line, longest_read);
+  std::string text = replaced(read, first_use, "");
   const std::initializer_list<std::pair<std::string_view, std::string_view>> names = {
       {"std::__cxx11::basic_string<char>", "std::string"},
       {"std::basic_string<char>", "std::string"},
@@ -111,12 +140,10 @@ std::string shortened(std::string_view line) {
       {"std::basic_istream<char>", "std::istream"},
       {"std::string >", "std::string>"},
   };
-  for (const auto& [what, with] : names) replace_all(text, what, with);
-  drop_other_names(text);
-  if (text.size() <= longest_line) return text;
-  std::size_t end = longest_line;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return text.substr(0, end) + "...";
+  for (const auto& [what, with] : names) text = replaced(text, what, with);
+  text = without_our_names(without_other_names(text));
+  if (text.size() <= longest_line && read.size() == line.size()) return text;
+  return std::string(cut(text, longest_line)) + "...";
 }
 
 class Messages {
@@ -124,7 +151,7 @@ class Messages {
   Messages(std::string_view text, const DiagnosticsContext& context) : lines_(lines_of(text)), context_(context) {}
 
   std::string run() {
-    for (at_ = 0; at_ < lines_.size(); ++at_) read(lines_[at_]);
+    for (at_ = 0; at_ < lines_.size() && !full_; ++at_) read(lines_[at_]);
     if (messages_.empty() && !linker_end_.empty()) messages_.push_back(linker_end_);
     std::string text;
     for (const std::string& message : messages_) text += (text.empty() ? "" : "\n") + message;
@@ -206,7 +233,8 @@ class Messages {
   // Of a message about somebody else's file: where the author's code led there. gcc says it before, clang behind.
   std::string_view place_of_cause() const {
     if (!way_.empty()) return way_;
-    for (std::size_t at = at_ + 1; at < lines_.size(); ++at) {
+    const std::size_t end = std::min(lines_.size(), at_ + 1 + most_lines_ahead);
+    for (std::size_t at = at_ + 1; at < end; ++at) {
       const Placed placed = read_place(lines_[at]);
       if (placed.place.empty()) continue;
       if (is_message(placed.rest)) break;
@@ -215,9 +243,14 @@ class Messages {
     return {};
   }
 
+  // Once each, up to the bounds.
   void add(std::string_view place, std::string_view rest) {
-    std::string line = context_.one_line ? shortened(rest) : std::string(place) + shortened(rest);
-    if (std::find(messages_.begin(), messages_.end(), line) == messages_.end()) messages_.push_back(std::move(line));
+    std::string line = shortened(rest);
+    if (!context_.one_line) line.insert(0, cut(place, longest_line));
+    if (!seen_.insert(line).second) return;
+    full_ = messages_.size() == most_messages || bytes_ + line.size() > most_text;
+    bytes_ += line.size();
+    messages_.push_back(full_ ? std::string(no_more) : std::move(line));
   }
 
   // The linker names its own path, and the source with the directory of the job.
@@ -240,6 +273,9 @@ class Messages {
   std::string_view way_;
   std::string linker_end_;
   std::vector<std::string> messages_;
+  std::unordered_set<std::string> seen_;
+  std::size_t bytes_ = 0;  // of messages_
+  bool full_ = false;
 };
 
 }  // namespace

@@ -19,7 +19,9 @@ struct Dialect {
   /// What the compiler is told when a request brings no options; `carets` shows the lines that it speaks of.
   std::vector<std::string> default_options(bool carets = false) const;
 
-  /// The whole command; no `options` means the default ones.
+  std::string caret_option(bool carets) const;
+
+  /// The whole command; no `options` means the default ones. Lines are not quoted unless an option says so.
   std::vector<std::string> compile_command(const std::vector<std::string>& options) const;
 
   /// Of "debian", "fedora" or "opensuse".

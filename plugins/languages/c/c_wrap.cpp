@@ -16,6 +16,7 @@ namespace pbotvm::c {
 namespace {
 
 constexpr std::size_t padding_budget = 64 * 1024;  // bytes of blanks that keep columns, in all
+constexpr std::size_t most_divided = 128 * 1024;   // bytes of code; more is no snippet
 
 // %b, %#b, %08llb ... in a format.
 bool has_binary_conversion(std::string_view literal) {
@@ -114,7 +115,7 @@ class Wrapping {
       : code_(code),
         options_(options),
         tokens_(tokenize(code, options.cplusplus)),
-        items_(options.cplusplus ? split_cpp_items(tokens_) : split_items(tokens_)),
+        items_(items_of(code, tokens_, options.cplusplus)),
         emitter_(code, tokens_, options.cplusplus ? "prog.cpp" : "prog.c") {
     for (const Token& token : tokens_) includes_ = includes_ || is_include(token);
     for (const Item& item : items_) {
@@ -124,7 +125,7 @@ class Wrapping {
   }
 
   WrappedProgram run() {
-    const bool whole = has_main_ || !options_.main;
+    const bool whole = has_main_ || !options_.main || is_large();
     if (!whole) divide();
     Preamble wanted;
     wanted.cplusplus = options_.cplusplus;
@@ -144,6 +145,13 @@ class Wrapping {
   }
 
  private:
+  // None of code that is too large to be divided.
+  static std::vector<Item> items_of(std::string_view code, const std::vector<Token>& tokens, bool cplusplus) {
+    if (code.size() > most_divided) return {};
+    return cplusplus ? split_cpp_items(tokens) : split_items(tokens);
+  }
+  bool is_large() const { return code_.size() > most_divided; }
+
   static bool is_include(const Token& token) {
     return token.kind == TokenKind::directive && directive_name(token.text).substr(0, 7) == "include";
   }
@@ -300,6 +308,9 @@ class Wrapping {
   }
 
   std::vector<std::string> notices() const {
+    const auto is_main = [](const Token& token) { return token.is("main"); };
+    if (is_large() && options_.main && std::none_of(tokens_.begin(), tokens_.end(), is_main))
+      return {"warning: code of more than 128 KiB is taken as a whole program, and this has no main"};
     if (tokens_.empty() || code_.find('\n') != std::string_view::npos) return {};
     const Token& last = tokens_.back();
     if (last.kind != TokenKind::directive || directive_name(last.text) != "define") return {};

@@ -17,6 +17,7 @@ constexpr std::size_t frames_asked = 24;     // of the debugger
 constexpr std::size_t callers_shown = 4;     // beside the frame that failed
 constexpr long one_frame = 1 << 20;          // bytes, that one function's variables may have on the stack
 constexpr std::size_t most_statement = 120;  // bytes
+constexpr std::size_t most_function = 200;   // bytes of a name; a template's has no end
 constexpr std::size_t most_values = 600;     // bytes of arguments, and of local variables
 
 // What begins the parts of the step's output.
@@ -78,7 +79,8 @@ std::string statement_text(const Frame& frame, const CrashSource& source) {
 }
 
 std::string frame_text(const Frame& frame, const CrashSource& source) {
-  return frame.function + " (" + cut(frame.arguments, most_values) + ')' + statement_text(frame, source);
+  return cut(frame.function, most_function) + " (" + cut(frame.arguments, most_values) + ')' +
+         statement_text(frame, source);
 }
 
 // `distance`: of the address that could not be reached to the end of the stack.

@@ -108,7 +108,7 @@ std::vector<Frame> read_backtrace(std::string_view gdb, std::string_view places,
   each_line(gdb, [&](std::string_view line) {
     if (line.starts_with("#")) {
       auto frame = read_frame(line, file);
-      own = frame.has_value();
+      own = frame.has_value() && !frame->function.starts_with("pbotvm_");  // what was added to the program
       if (!own) return;
       const auto number = number_at<std::size_t>(line.substr(1));
       const auto column = number ? columns.find(*number) : columns.end();

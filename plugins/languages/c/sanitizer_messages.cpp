@@ -119,7 +119,7 @@ class Report {
       if (const std::size_t size = region_.find(" of "); size != npos && holds(region_, "-byte region"))
         region_.insert(size + 4, "a ");
       if (holds(line, " bytes ") && region_.starts_with("1 bytes")) region_.erase(6, 1);
-    } else if (holds(line, " <== Memory access ")) {
+    } else if (holds(line, " <== Memory access ") && !holds(line, "'pbotvm_")) {  // not beside a variable of ours
       region_ = (holds(line, "underflows") ? "before variable '" : "beyond variable '") +
                 std::string(between(line, "'", "'")) + "'";
     }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,6 +93,9 @@ class LocalRunner {
     const int input =
         ::chdir(directory.c_str()) == 0 ? ::open(step.reads_input ? ".input" : "/dev/null", O_RDONLY) : -1;
     if (input < 0 || ::dup2(input, 0) < 0 || ::dup2(out, 1) < 0 || ::dup2(err, 2) < 0) ::_exit(126);
+    // No core, wherever this system would write it: replies are those of a system that has none.
+    const rlimit no_core{0, 0};
+    ::setrlimit(RLIMIT_CORE, &no_core);
     // A job's environment is clean: what the tests themselves are told to report is not a job's to see.
     for (const char* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS"}) ::unsetenv(name);
 #ifdef PBOTVM_TEST_INCLUDE

@@ -163,6 +163,7 @@ INSTANTIATE_TEST_SUITE_P(
                "0129"},
         Sample{"EnumForAFunction", R"(enum { A = 5, B }; int f(void) { return B; } printf("%d %d", A, f()))", "5 6"},
         Sample{"Recursion", R"(int fact(int n) { return n ? n * fact(n - 1) : 1; } printf("%d\n", fact(5)))", "120"},
+        Sample{"TypeThatIsAMacro", "#define int long long\nint x = 5; x", "no output: x = 5 (long long)"},
         Sample{"BracesInStrings", R"(printf("}{;%s\n", "int f() {"); char c = '}'; putchar(c);)", "}{;int f() {\n}"},
         Sample{"DoWhile", R"(do { puts("once"); } while (0))", "once"},
         Sample{"Goto", R"(int i = 0; again: if (i++ < 2) goto again; else goto end; end: printf("%d", i))", "3"},

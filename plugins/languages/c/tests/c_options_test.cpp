@@ -11,8 +11,8 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::reply_to;
-using ::testing::StartsWith;
 
 TEST(Dialects, CommandsAreThoseOfTheOriginal) {
   const std::string common =
@@ -24,7 +24,7 @@ TEST(Dialects, CommandsAreThoseOfTheOriginal) {
             "c++ cmdline: g++ -ggdb -g3 prog.cpp " + common +
                 "-std=c++14 -lm -Wfatal-errors -fsanitize=alignment,undefined -fno-diagnostics-show-caret -o prog");
   EXPECT_EQ(reply_to(CLanguage("clang++"), "-O2 -std=c++20 -info"),
-            "clang++ cmdline: clang++ -ggdb -g3 prog.cpp -O2 -std=c++20 -o prog");
+            "clang++ cmdline: clang++ -ggdb -g3 prog.cpp -O2 -std=c++20 -fno-caret-diagnostics -o prog");
 }
 
 TEST(Dialects, NamesAndAliases) {
@@ -100,6 +100,12 @@ TEST(Options, ThoseThatLoadReadOrWriteAreRefused) {
                              "-I/etc",
                              "-L/x",
                              "-D @x",
+                             "-D@x",
+                             "-U@x",
+                             "-O@x",
+                             "-finput-charset=UTF-16",
+                             "-fdiagnostics-color=always",
+                             "-fmessage-length=20",
                              "-fdiagnostics-format=json-file",
                              "-imacros",
                              "-isystem",
@@ -107,7 +113,33 @@ TEST(Options, ThoseThatLoadReadOrWriteAreRefused) {
                              "-c",
                              "-v",
                              "-fsanitize-blacklist=/etc/passwd",
-                             "-fuse-ld=gold"})
+                             "-fuse-ld=gold",
+                             "-fdeps-file=x",
+                             "-fdeps-format=p1689r5",
+                             "-fmodules-ts",
+                             "-fmodule-mapper=x",
+                             "-fmodule-output",
+                             "-fpass-plugin=x",
+                             "-fno-plugin=x",
+                             "-fopt-info-all=x",
+                             "-fcallgraph-info",
+                             "-fstack-usage",
+                             "-ftime-trace=x",
+                             "-frecord-gcc-switches",
+                             "-fcompare-debug",
+                             "-fcrash-diagnostics-dir=x",
+                             "-fsave-optimization-record",
+                             "-fauto-profile=x",
+                             "-fbranch-probabilities",
+                             "-fcoverage-mapping",
+                             "-fsanitize-ignorelist=x",
+                             "-fsanitize-coverage-allowlist=x",
+                             "-fexec-charset=../x",
+                             "-finstrument-functions-exclude-file-list=x",
+                             "-fopenmp-targets=x",
+                             "-fsyntax-only",
+                             "-fno-such-thing",
+                             "-module-dependency-dir x"})
     EXPECT_THAT(reply_to(c11, std::string(option) + " puts(\"x\");"), HasSubstr("is not allowed for language 'c11'; "))
         << option;
 }
@@ -117,7 +149,26 @@ TEST(Options, ThoseOfEverydayAreTaken) {
   EXPECT_EQ(
       reply_to(c11, "-O2 -std=gnu11 -Wall -fwrapv -DX=2 -D Y=3 -UZ -lm -march=x86-64 -pthread printf(\"%d\", X + Y);"),
       "5");
-  EXPECT_THAT(reply_to(c11, "-fno-such-thing puts(\"x\");"), StartsWith("gcc: error: "));
+  EXPECT_THAT(reply_to(c11, "-Wall -march=none puts(\"x\");"), HasSubstr("error: "));
+  for (const char* option :
+       {"-fsanitize=address", "-fno-sanitize=all", "-fno-omit-frame-pointer", "-ffast-math", "-fno-builtin-printf",
+        "-ftree-vectorize", "-fno-math-errno", "-fno-caret-diagnostics", "-fopenmp", "-fshort-enums", "-funsigned-char",
+        "-fPIE", "-fno-strict-aliasing", "-fstack-protector-all", "-fanalyzer", "-ftrapv", "-fexceptions"})
+    EXPECT_EQ(ToolOptions(option_rules()).first_refused({option}), "") << option;
+}
+
+TEST(Options, MessagesQuoteNothingThatWasAddedToTheCode) {
+  for (const char* option : {"-O2", "-Wstack-usage=1", "-Wframe-larger-than=1", "-Wtraditional"}) {
+    EXPECT_THAT(reply_to(CLanguage("c11"), std::string(option) + " int x = 5 return x"), Not(HasSubstr("pbotvm")));
+    EXPECT_THAT(reply_to(CLanguage("c11"), std::string(option) + " int x = 5; x"), Not(HasSubstr("pbotvm_")));
+  }
+  EXPECT_THAT(reply_to(CLanguage("c++20"), "int x = value_;"), Not(HasSubstr("pbotvm_")));
+}
+
+TEST(Options, TheDefaultOnesAreTaken) {
+  for (const Dialect& dialect : dialects())
+    for (const bool carets : {false, true})
+      EXPECT_EQ(ToolOptions(option_rules()).first_refused(dialect.default_options(carets)), "") << dialect.name;
 }
 
 TEST(Options, PastedCommandsShowTheLinesOfWhichTheySpeak) {

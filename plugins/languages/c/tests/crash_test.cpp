@@ -110,6 +110,12 @@ TEST(CrashText, IsBoundedWhateverTheProgramNames) {
   const auto result =
       crashed(SIGSEGV, "@pbotvm-frames\n#0  0x01 in f (s=" + value + ") at prog.c:1\n        v = " + value + "\n");
   EXPECT_LT(crash_text(result, run, explain, {"prog.c", value + ";"}).size(), 1600u);
+  std::string names = "@pbotvm-frames\n";
+  for (const char* number : {"#0", "#1", "#2"})
+    names += std::string(number) + "  0x01 in " + value + number + " (s=1) at prog.c:1\n";
+  const std::string text = crash_text(crashed(SIGSEGV, names), run, explain, {"prog.c", "f();"});
+  EXPECT_NE(text.find(" in " + value.substr(0, 200) + "... (s=1)"), text.npos) << text.substr(0, 1000);
+  EXPECT_LT(text.size(), 1200u);
 }
 
 TEST(CrashStep, RunsTheDebuggerOnlyAfterACrashAndRemovesTheCore) {

@@ -2,17 +2,49 @@
 // Code that nobody means well: it must be read in bounded time, and never end the host.
 
 #include <gtest/gtest.h>
+#include <time.h>
 
+#include <algorithm>
 #include <array>
+#include <csignal>
+#include <functional>
 #include <random>
 #include <string>
 
 #include "c_diagnostics.h"
 #include "c_wrap.h"
 #include "cpp_items.h"
+#include "crash.h"
+#include "sanitizer_messages.h"
 
 namespace pbotvm::c {
 namespace {
+
+double processor_seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+// Of the fastest of three, which others on this system disturb least.
+double cost(const std::function<void(const std::string&)>& read, const std::string& text) {
+  double best = 1e9;
+  for (int round = 0; round < 3; ++round) {
+    const double begun = processor_seconds();
+    read(text);
+    best = std::min(best, processor_seconds() - begun);
+  }
+  return best;
+}
+
+// About so many bytes of lines. '#' stands for a number that is another one each time.
+std::string repeated(std::string_view unit, std::size_t size) {
+  std::string text;
+  for (std::size_t number = 0; text.size() < size; ++number) {
+    for (const char c : unit) c == '#' ? text += std::to_string(number) : text += c;
+  }
+  return text;
+}
 
 class Hostile : public ::testing::TestWithParam<bool> {
  protected:
@@ -35,9 +67,23 @@ TEST_P(Hostile, LargeCodeTakesLinearTimeAndSpace) {
         "else if(", "x{",          "a<b>",        "catch(", "namespace ", "using a",  "%:%>",         "x=y;",
         "a,",       "a\\\n",       "x(y)\n",      "'\"",    "a->b.c[1]",  "1'1",      "if(x)y;",      "\"%b\""}) {
     std::string code;
-    while (code.size() < 300'000) code += unit;
+    while (code.size() < 130'000) code += unit;  // the most that is divided
     EXPECT_LT(wrap(code).source.size(), 16u << 20) << unit;
+    EXPECT_LT(cost([&](const std::string& text) { wrap(text); }, code), 10) << unit;
   }
+}
+
+TEST_P(Hostile, AMegabyteIsTakenAsAWholeProgram) {
+  for (const char* unit : {"a<", "f(){}x;", "(", "{", "a b:", "x=y;"}) {
+    const std::string code = repeated(unit, 1 << 20);
+    const WrappedProgram program = wrap(code);
+    EXPECT_EQ(program.source.find("int main("), std::string::npos) << unit;
+    EXPECT_NE(program.source.find(code), std::string::npos) << unit;
+    EXPECT_EQ(program.notices.size(), 1u) << unit;
+    EXPECT_LT(cost([&](const std::string& text) { wrap(text); }, code), 10) << unit;
+  }
+  const std::string whole = "int main(){}//" + std::string(1 << 18, 'x');
+  EXPECT_TRUE(wrap(whole).notices.empty());
 }
 
 TEST_P(Hostile, RandomBytesAndRandomTokens) {
@@ -99,6 +145,101 @@ TEST(HostileCompiler, RandomDiagnostics) {
     std::string text;
     for (std::size_t left = random() % 80; left > 0; --left) text += parts[random() % parts.size()];
     EXPECT_LE(compiler_messages(text, {"prog.c", round % 2 == 0}).size(), 2 * text.size() + 100);
+  }
+}
+
+TEST(HostileCompiler, MessagesAreBoundedAndItIsSaid) {
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "prog.c:1:1: error: " + std::to_string(i) + "\n";
+  const std::string many = compiler_messages(text, {"prog.c", true});
+  EXPECT_EQ(std::count(many.begin(), many.end(), '\n'), 200);
+  EXPECT_TRUE(many.ends_with("error: 199\n[there are more messages, which are not shown]")) << many;
+  text.clear();
+  for (int i = 0; i < 100; ++i) text += std::to_string(i) + std::string(5000, 'x') + "\n";
+  const std::string large = compiler_messages(text, {"prog.c", false});
+  EXPECT_LT(large.size(), 17 * 1024u);
+  EXPECT_TRUE(large.ends_with("\n[there are more messages, which are not shown]"));
+}
+
+Result crash_that_says(const std::string& text) {
+  StepResult step;
+  step.step = 1;
+  step.signal = SIGSEGV;
+  Result result;
+  result.steps.push_back(step);
+  result.output.push_back({2, Stream::out, "@pbotvm-frames\n" + text + "\n@pbotvm-places\n" + text});
+  return result;
+}
+
+// A reply that takes seconds costs the plug-in its place in the host.
+TEST(HostileOutput, IsReadInLinearTime) {
+  constexpr std::size_t much = 256 * 1024;
+  const std::array<std::function<void(const std::string&)>, 5> readers = {
+      [](const std::string& text) {
+        compiler_messages(text, {"prog.c", true});
+      },
+      [](const std::string& text) {
+        compiler_messages(text, {"prog.c", false});
+      },
+      [](const std::string& text) { sanitizer_messages(text, "prog.c", false); },
+      [](const std::string& text) {
+        crash_text(crash_that_says(text), 1, 2, {"prog.c", "int x;"});
+      },
+      [](const std::string& text) {
+        const std::string frame = "#0  0x1 in f () at prog.c:1\n    /prog.c:1:900\n";
+        crash_text(crash_that_says(frame), 1, 2, {"prog.c", text});
+      }};
+  for (const char* unit : {"#\n",
+                           ":",
+                           ":1",
+                           "1:",
+                           "prog.c:1",
+                           "prog.c:#:1: error: x#\n",
+                           "prog.c:#:1: note: x#\n",
+                           "x.h:#:1: error: x\n",
+                           "/usr/bin/ld: x:1: error: x\n",
+                           "/usr/bin/ld: ",
+                           " {aka ",
+                           " {aka 'x'}",
+                           "std::__cxx11::",
+                           "std::string >",
+                           " (first use in this function)",
+                           " in '__",
+                           "In file included from #\n",
+                           "     x |\n",
+                           "==1==ERROR: AddressSanitizer: #\n",
+                           "==1==ERROR: AddressSanitizer: #",
+                           "    #1 0x1 in f /prog.c:1\n",
+                           " is located # [\n",
+                           "READ of size ",
+                           "SUMMARY: ",
+                           "prog.c:",
+                           "/prog.c:1:1: runtime error: ",
+                           "#0  0x1 in f (x=1) at prog.c:1\n",
+                           "#1  0x1 in f (x=1) at prog.c:#\n",
+                           ") at ",
+                           "operator",
+                           "operator<",
+                           "##(",
+                           " (",
+                           "        x = #\n",
+                           "TID #:\n",
+                           "    /prog.c:1:#\n",
+                           "@pbotvm-frames",
+                           "(",
+                           "{",
+                           "f(x)[",
+                           "}",
+                           "\"",
+                           "/*",
+                           "= {",
+                           "\xff"}) {
+    const std::string some = repeated(unit, much / 4), four_times = repeated(unit, much);
+    for (std::size_t reader = 0; reader < readers.size(); ++reader) {
+      const double small = cost(readers[reader], some), large = cost(readers[reader], four_times);
+      EXPECT_LT(large, 8 * small + 0.02) << unit << " " << reader;
+      EXPECT_LT(large, 1.5) << unit << " " << reader;
+    }
   }
 }
 
