@@ -168,7 +168,7 @@ class Messages {
     line = without_paths(line);
     const Placed placed = read_place(line);
     if (!placed.place.empty()) {
-      quotes_ = read_placed(placed);
+      quotes_ = read_placed(placed) && context_.carets;
     } else if (quotes_ || !is_quotation(line)) {
       add({}, line);
     }

@@ -271,9 +271,6 @@ std::vector<std::string> Dialect::compile_command(const std::vector<std::string>
                                    std::string(source())};
   const std::vector<std::string> used = options.empty() ? default_options() : options;
   argv.insert(argv.end(), used.begin(), used.end());
-  // Messages quote the program that was made of the code otherwise, which is not what its author wrote.
-  const auto speaks_of_carets = [](const std::string& option) { return option.find("caret") != std::string::npos; };
-  if (std::none_of(used.begin(), used.end(), speaks_of_carets)) argv.push_back(caret_option(false));
   argv.insert(argv.end(), {"-o", "prog"});
   return argv;
 }

@@ -21,7 +21,7 @@ struct Dialect {
 
   std::string caret_option(bool carets) const;
 
-  /// The whole command; no `options` means the default ones. Lines are not quoted unless an option says so.
+  /// The whole command; no `options` means the default ones.
   std::vector<std::string> compile_command(const std::vector<std::string>& options) const;
 
   /// Of "debian", "fedora" or "opensuse".

@@ -83,6 +83,13 @@ void tell_crash(Result& plain, const std::string& text) {
   plain.output.push_back({run_step, Stream::out, (open_line ? "\n" : "") + text});
 }
 
+// A paste has room for them; else they are shown to who asks for them.
+bool wants_carets(const CodeOptions& options) {
+  return options.paste || std::any_of(options.tool_options.begin(), options.tool_options.end(), [](const auto& option) {
+           return option == "-fdiagnostics-show-caret" || option == "-fcaret-diagnostics";
+         });
+}
+
 }  // namespace
 
 CLanguage::CLanguage(std::string_view name) : dialect_(dialect(name)), allowed_(option_rules()) {}
@@ -161,7 +168,8 @@ std::string CLanguage::reply(const Request& request, const Result& result) const
   const Parsed parsed = parse(request, dialect_, allowed_);
   std::string messages;
   for (const std::string& notice : wrap(parsed.common.code, parsed.wrap).notices) messages += notice + '\n';
-  messages += compiler_messages(output_of(result, compile_step), {dialect_.source(), one_line(parsed)});
+  messages += compiler_messages(output_of(result, compile_step),
+                                {dialect_.source(), one_line(parsed), true, wants_carets(parsed.common)});
   messages.erase(messages.find_last_not_of('\n') + 1);
   if (!ran(result, run_step)) return failure_reply(result, messages);
   if (!messages.empty()) messages = '[' + messages + ']';
