@@ -119,7 +119,7 @@ class Containment(VirtualMachine):
         self.assertEqual(self.sh("cd /dev; echo *"), "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero")
         self.assertEqual(self.sh("find / -xdev \\( -type b -o -type c \\) 2>/dev/null; mknod /tmp/d c 1 5 2>&1; echo end"),
                          "mknod: /tmp/d: Operation not permitted\nend")
-        self.assertEqual(self.sh("echo out >/dev/stdout; cat </dev/stdin; head -c 3 /dev/zero | wc -c"), "out\n3")
+        self.assertEqual(self.sh("echo out >/dev/stdout; cat </dev/stdin; head -c 3 /dev/zero | wc -c -stdin in"), "out\nin\n3")
 
     def test_terminals_are_its_own(self):
         for _ in range(2):  # the first has left nothing to the second

@@ -181,7 +181,7 @@ class PlainQemu(Commands):
 
     def test_iso_is_installed_to_a_disk_that_a_host_then_runs(self):
         begun = time.monotonic()
-        out = self.vm("create", "web", "--iso", Shared.iso, "--disk", self.disk, "--disk-size", "1G", "--memory", "768M")
+        out = self.vm("create", "web", "--iso", Shared.iso, "--disk", self.disk, "--disk-size", "1G", "--memory", "1536M")
         print(f"\ninstalled from the ISO in {time.monotonic() - begun:.1f} s")
         self.assertIn("The disk is written", out)
         self.assertIn("setup-guest", out)
@@ -243,7 +243,7 @@ class PlainQemu(Commands):
 
     def test_installer_that_is_ended_from_outside_leaves_no_disk(self):
         disk = os.path.join(self.folder, "ended.qcow2")
-        terminal = Terminal([program("pbotvm"), "vm", "create", "web", "--iso", Shared.iso, "--disk", disk, "--memory", "768M"],
+        terminal = Terminal([program("pbotvm"), "vm", "create", "web", "--iso", Shared.iso, "--disk", disk, "--memory", "1536M"],
                             self.environment)
         self.addCleanup(terminal.close)
         terminal.expect(rb"Linux version")
@@ -261,7 +261,7 @@ class PlainQemu(Commands):
 
     def end_qemu_of_installer(self, number, says, status):
         disk = os.path.join(self.folder, f"killed-{int(number)}.qcow2")
-        terminal = Terminal([program("pbotvm"), "vm", "create", "web", "--iso", Shared.iso, "--disk", disk, "--memory", "768M"],
+        terminal = Terminal([program("pbotvm"), "vm", "create", "web", "--iso", Shared.iso, "--disk", disk, "--memory", "1536M"],
                             self.environment)
         self.addCleanup(terminal.close)
         terminal.expect(rb"The installer writes the disk", 240)
@@ -314,7 +314,7 @@ class ThroughLibvirt(Commands):
 
     def test_iso_is_installed_by_virt_install_to_a_domain_that_answers(self):
         begun = time.monotonic()
-        out = self.vm("create", "web", "--iso", Shared.iso, "--disk", self.disk, "--disk-size", "1G", "--memory", "768M")
+        out = self.vm("create", "web", "--iso", Shared.iso, "--disk", self.disk, "--disk-size", "1G", "--memory", "1536M")
         self.assertIn(f"{self.domain}: running", out)
         terminal = self.console()
         terminal.expect(rb"The disk is written", 240)
@@ -355,7 +355,7 @@ class ThroughLibvirt(Commands):
     def test_of_two_that_make_one_domain_the_loser_leaves_the_winners_alone(self):
         disks = [os.path.join(self.folder, f"race-{number}.qcow2") for number in range(2)]
         both = [subprocess.Popen([*self.inside, program("pbotvm"), "vm", "create", "web", "--iso", Shared.iso, "--disk", disk,
-                                  "--disk-size", "1G", "--memory", "768M"], env=self.environment, stdin=subprocess.DEVNULL,
+                                  "--disk-size", "1G", "--memory", "1536M"], env=self.environment, stdin=subprocess.DEVNULL,
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for disk in disks]
         said = [process.communicate(timeout=240)[0] for process in both]
         ended = [process.returncode for process in both]
