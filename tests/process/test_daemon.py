@@ -2,6 +2,8 @@
 """pbotvm-host as a daemon: start, refusals, the operator's commands, its end."""
 
 import concurrent.futures
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -20,6 +22,14 @@ def read(path):
         return path.read_bytes()
     except OSError:  # it has ended
         return b""
+
+
+def open_files(process):
+    names = []
+    for fd in pathlib.Path(f"/proc/{process.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed in between
+            names.append(os.readlink(fd))
+    return names
 
 
 def run_host(*arguments, **environment):
@@ -149,6 +159,26 @@ class Control(HostAndGuest):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn(f"another pbotvm-host (pid {self.host.process.pid}) runs", done.stderr)
         self.assert_works()
+
+    def test_waits_for_a_lock_that_outlives_the_host_that_was_killed(self):
+        # As by a child of that host which is on its way into another program: here this test holds it.
+        folder = os.path.join(self.folder, "killed")
+        state = os.path.join(folder, "state")
+        os.makedirs(state)
+        os.chmod(folder, 0o777)
+        os.chmod(state, 0o777)
+        dead = subprocess.Popen(["true"])
+        dead.wait()
+        lock_path = os.path.join(state, "host.pid")
+        with open(lock_path, "w") as lock:
+            lock.write(f"{dead.pid}\n")
+            lock.flush()
+            os.chmod(lock_path, 0o666)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            after = Host(folder, yaml=NONE_YAML.format(data=self.guest.data, heart=self.guest.heart)).start()
+            self.addCleanup(after.stop)
+            wait_for("the lock to be wanted", lambda: after.process.poll() is not None or lock_path in open_files(after.process))
+        after.await_log("serves 127.0.0.1")
 
     def test_says_where_its_port_is_taken(self):
         folder = os.path.join(self.folder, "other")

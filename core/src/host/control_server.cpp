@@ -18,7 +18,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "host/close_on_exec.h"
+#include "host/listening_socket.h"
 #include "pbotvm/abi.h"
 #include "pbotvm/deadline.h"
 #include "pbotvm/error.h"
@@ -160,9 +160,7 @@ json obey(const ControlServer::Context& context, const std::string& line) {
 class Connection : public Poco::Net::TCPServerConnection {
  public:
   Connection(const Poco::Net::StreamSocket& socket, const ControlServer::Context& context)
-      : TCPServerConnection(socket), context_(context) {
-    close_on_exec(this->socket());
-  }
+      : TCPServerConnection(socket), context_(context) {}
 
   void run() override {
     try {
@@ -173,8 +171,6 @@ class Connection : public Poco::Net::TCPServerConnection {
         sent +=
             static_cast<std::size_t>(socket().sendBytes(answer.data() + sent, static_cast<int>(answer.size() - sent)));
       }
-      // Not left to the end of the socket: a program that a plug-in started just when it was accepted may have it too.
-      socket().shutdown();
     } catch (const Poco::Exception& e) {
       log().information("a client of control.sock is gone: %s", e.displayText());
     }
@@ -220,8 +216,9 @@ ControlServer::ControlServer(Context context) {
   const mode_t before = ::umask(0117);
   try {
     const Poco::Net::SocketAddress where(Poco::Net::SocketAddress::UNIX_LOCAL, socket_name);
-    Poco::Net::ServerSocket socket(where);
-    close_on_exec(socket);
+    auto socket = listening_socket();
+    socket.bind(where);
+    socket.listen();
     ::umask(before);
     auto* parameters = new Poco::Net::TCPServerParams;  // owned by the server
     parameters->setMaxThreads(max_commands);

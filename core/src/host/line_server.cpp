@@ -18,7 +18,7 @@
 #include <thread>
 
 #include "host/client_exchange.h"
-#include "host/close_on_exec.h"
+#include "host/listening_socket.h"
 #include "pbotvm/deadline.h"
 #include "pbotvm/error.h"
 
@@ -53,9 +53,7 @@ struct Shared {
 class Connection : public Poco::Net::TCPServerConnection {
  public:
   Connection(const Poco::Net::StreamSocket& socket, const Shared& shared)
-      : TCPServerConnection(socket), shared_(shared) {
-    close_on_exec(this->socket());
-  }
+      : TCPServerConnection(socket), shared_(shared) {}
 
   void run() override {
     std::string peer = "?";
@@ -68,7 +66,6 @@ class Connection : public Poco::Net::TCPServerConnection {
         log().information("%s: gone before its reply was sent", peer);
         return;
       }
-      // Not left to the end of the socket: a program that a plug-in started just when it was accepted may have it too.
       socket().shutdownSend();
       linger();
     } catch (const Poco::Exception& e) {
@@ -187,10 +184,9 @@ LineServer::LineServer(const std::string& address, std::uint16_t port, service::
     : watch_(std::make_unique<ClientWatch>()) {
   try {
     const Poco::Net::SocketAddress where(address, port);
-    Poco::Net::ServerSocket socket;
+    auto socket = listening_socket();
     socket.bind(where, true, false);  // the address, but never the port: a second host must fail
     socket.listen(128);
-    close_on_exec(socket);
     auto* parameters = new Poco::Net::TCPServerParams;  // owned by the server
     parameters->setMaxThreads(max_clients);
     parameters->setMaxQueued(max_pending);

@@ -6,9 +6,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <csignal>
 #include <system_error>
+#include <thread>
 
+#include "pbotvm/deadline.h"
 #include "pbotvm/error.h"
 
 namespace pbotvm::host {
@@ -18,6 +24,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* pid_file = "host.pid";
+
+constexpr std::chrono::seconds patience_with_the_dead{5};
 
 constexpr auto directory_mode = fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec;
 
@@ -38,6 +46,24 @@ std::string read_holder(int fd) {
   std::string holder(text, got > 0 ? static_cast<std::size_t>(got) : 0);
   while (!holder.empty() && holder.back() == '\n') holder.pop_back();
   return holder;
+}
+
+bool is_alive(const std::string& holder) {
+  pid_t pid = 0;
+  std::from_chars(holder.data(), holder.data() + holder.size(), pid);
+  return pid > 0 && (::kill(pid, 0) == 0 || errno == EPERM);
+}
+
+// A host that was killed may have left a child on its way into another program, which holds a copy of the lock until it
+// has got there. False: somebody holds it on.
+bool lock_after(int fd, std::chrono::milliseconds patience) {
+  using namespace std::chrono_literals;
+  const auto deadline = Deadline::in(patience);
+  for (auto pause = 1ms; ::flock(fd, LOCK_EX | LOCK_NB) != 0; pause = std::min(2 * pause, 100ms)) {
+    if (deadline.expired() || is_alive(read_holder(fd))) return false;
+    std::this_thread::sleep_for(pause);
+  }
+  return true;
 }
 
 // Whether the open file is the one of that name: a host that ends removes its file, and one that has just opened it
@@ -96,7 +122,7 @@ UniqueFd StateDirectory::take_lock(const fs::path& path) {
   for (;;) {
     UniqueFd lock(::open(pid_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640));
     if (!lock) refuse("open " + (path / pid_file).string(), errno_text("open", errno));
-    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (!lock_after(lock.get(), patience_with_the_dead)) {
       throw Error(
           ErrorCode::unavailable,
           "another pbotvm-host (pid " + read_holder(lock.get()) + ") runs with the state directory " + path.string(),
