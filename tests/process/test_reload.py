@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 
+from pbotvm_json import JsonClient
 from pbotvm_testing import NONE_YAML, Folder, Guest, Host, main, wait_for
 
 DEFINITION = """\
@@ -71,6 +72,29 @@ class Reload(Folder):
         self.assertIn("not supported", self.host.ask("-lang=two echo x"))
         self.assertIn("no change is seen;", self.reload())
 
+    def test_goes_on_reading_below_a_closed_directory(self):
+        if os.geteuid() != 0:
+            self.skipTest("this run is not root's, so the host stays who it is")
+        self.host.stop()
+        closed = os.path.join(os.path.dirname(self.shipped), "closed")
+        os.mkdir(closed, 0o700)
+        inner, single = os.path.join(closed, "inner"), os.path.join(closed, "single")
+        os.mkdir(inner, 0o755)
+        os.mkdir(single, 0o755)
+        self.write("two", where=inner)
+        named = self.write("three", where=single)
+        self.host.environment["PBOTVM_LANGUAGES"] = f"{self.shipped}:{inner}:{named}"
+        self.host.start()
+        self.host.await_state("ready")
+        self.write("two", where=inner, words="-e, ")
+        self.write("three", where=single, words="-e, ")
+        self.write("four", where=inner)
+        self.assertRegex(self.reload(), "added four; .*changed (two, three|three, two);")
+        self.assertEqual(self.host.ask("-lang=two false; echo on"), "Exit 1.")
+        self.assertEqual(self.host.ask("-lang=four echo x"), "x")
+        self.write("four", where=inner, tool="[")
+        self.assertIn(f"stay as they are, as they could not be read anew: {inner}/four.yaml:", self.reload())
+
     def test_says_that_an_operators_file_overrides_a_shipped_one(self):
         own = self.write("one", where=self.own, words="-e, ")
         log = self.reload()
@@ -108,13 +132,12 @@ class Reload(Folder):
         self.assertEqual((missing["two"], missing["three"], missing["sh"]), (["no-such-tool"], [], []))
 
     def test_a_job_ends_with_the_language_that_it_began_with(self):
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            reply = pool.submit(self.host.ask, "-lang=one sleep 10; echo old; false; echo end")
-            wait_for("the job", lambda: self.host.machine()["running"] == 1)
+        with JsonClient(self.host, "-lang=one echo begun; read x; echo old; false; echo end", stdin_stream=True) as client:
+            client.await_text("begun\n")
             pathlib.Path(self.shipped, "one.yaml").unlink()
             self.assertIn("removed one;", self.reload())
-            self.assertFalse(reply.done())
-            self.assertEqual(reply.result(60), "old\nend")
+            client.say(stdin="\n")
+            self.assertEqual(client.rest()[-1]["reply"], "begun\nold\nend")
         self.assertIn("not supported", self.host.ask("-lang=one echo x"))
 
     def test_loses_no_request_while_it_is_told_again_and_again(self):

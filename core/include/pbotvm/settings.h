@@ -32,6 +32,8 @@ class PBOTVM_EXPORT Settings {
   /// Parses a file or a text. A duplicate key, more than one document, anchors' merge keys or broken YAML throw
   /// ConfigurationError. Sizes are bounded (1 MiB).
   static Settings load(const std::filesystem::path& file);
+  /// The same of a file that complaints call by another name.
+  static Settings load(const std::filesystem::path& file, const std::string& origin);
   static Settings parse(const std::string& text, const std::string& origin);
   /// A scalar that belongs to no file, an environment variable or an option, which `origin` names in complaints.
   static Settings scalar(std::string value, std::string origin);

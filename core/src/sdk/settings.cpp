@@ -226,13 +226,17 @@ Settings Settings::scalar(std::string value, std::string origin) {
 }
 
 Settings Settings::load(const std::filesystem::path& file) {
+  return load(file, file.string());
+}
+
+Settings Settings::load(const std::filesystem::path& file, const std::string& origin) {
   std::ifstream in(file, std::ios::binary);
-  if (!in) throw ConfigurationError(file.string(), errno_text("cannot be opened", errno));
+  if (!in) throw ConfigurationError(origin, errno_text("cannot be opened", errno));
   std::string text(max_document_bytes + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad()) throw ConfigurationError(file.string(), errno_text("cannot be read", errno));
+  if (in.bad()) throw ConfigurationError(origin, errno_text("cannot be read", errno));
   text.resize(static_cast<std::size_t>(in.gcount()));
-  return parse(text, file.string());
+  return parse(text, origin);
 }
 
 Settings Settings::parse(const std::string& text, const std::string& origin) {

@@ -294,29 +294,6 @@ bool uses(const Definition& definition, std::string_view placeholder) {
 
 namespace {
 
-std::vector<std::filesystem::path> yaml_files(const std::filesystem::path& directory) {
-  std::vector<std::filesystem::path> files;
-  std::error_code error;
-  if (std::filesystem::is_regular_file(directory, error)) return {directory};
-  for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end; at.increment(error))
-    if (at->path().extension() == ".yaml") files.push_back(at->path());
-  if (error)
-    throw Error(ErrorCode::configuration, "read language definitions in " + directory.string() + ": " + error.message(),
-                error == std::errc::permission_denied
-                    ? "let the host's user read it and enter the directories above it"
-                    : "name existing directories in host.languages or PBOTVM_LANGUAGES");
-  for (const auto& file : files)  // a FIFO would be waited for
-    if (std::filesystem::exists(file, error) && !std::filesystem::is_regular_file(file, error))
-      throw Error(ErrorCode::configuration, file.string() + " is no regular file",
-                  "take it out of " + directory.string());
-  if (files.size() > max_definitions)
-    throw Error(ErrorCode::configuration,
-                directory.string() + " holds more than " + std::to_string(max_definitions) + " definitions",
-                "name another directory in host.languages");
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
 // Where each name of this directory was given.
 using Names = std::map<std::string, std::string>;
 
@@ -325,13 +302,12 @@ void claim(Names& names, const std::string& name, const Settings& node) {
   if (!fresh) node.fail("the name '" + name + "' is taken already, at " + known->second);
 }
 
-std::vector<Definition> read_directory(const std::filesystem::path& directory) {
+std::vector<Definition> read_directory(DefinitionFiles& files, const std::filesystem::path& directory) {
   std::vector<Definition> definitions;
   Names names;
-  for (const std::filesystem::path& file : yaml_files(directory)) {
-    const Settings settings = Settings::load(file);
+  for (const auto& [path, settings] : files.read(directory)) {
     definitions.push_back(read_definition(settings));
-    definitions.back().origin = file.string();
+    definitions.back().origin = path.string();
     claim(names, definitions.back().name, *settings.find("name"));
     if (const auto aliases = settings.find("aliases"))
       for (const Settings& alias : aliases->items()) claim(names, alias.text(), alias);
@@ -359,10 +335,11 @@ void give_way(std::vector<Definition>& earlier, Definition& later) {
 
 }  // namespace
 
-std::vector<Definition> read_directories(const std::vector<std::filesystem::path>& directories) {
+std::vector<Definition> read_directories(DefinitionFiles& files,
+                                         const std::vector<std::filesystem::path>& directories) {
   std::vector<Definition> all;
   for (const std::filesystem::path& directory : directories) {
-    std::vector<Definition> definitions = read_directory(directory);
+    std::vector<Definition> definitions = read_directory(files, directory);
     for (Definition& definition : definitions) give_way(all, definition);
     std::move(definitions.begin(), definitions.end(), std::back_inserter(all));
   }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "definition_files.h"
 #include "pbotvm/job.h"
 #include "pbotvm/settings.h"
 #include "pbotvm/tool_options.h"
@@ -14,9 +15,8 @@
 namespace pbotvm::definitions {
 
 inline constexpr std::size_t max_definition_steps = 8;
-inline constexpr std::size_t max_definitions = 1000;  ///< files of one directory
-inline constexpr std::size_t max_name = 64;           ///< bytes of a language's name, a step's label, a comment mark
-inline constexpr std::size_t max_aliases = 31;        ///< with its name as many as a host takes
+inline constexpr std::size_t max_name = 64;     ///< bytes of a language's name, a step's label, a comment mark
+inline constexpr std::size_t max_aliases = 31;  ///< with its name as many as a host takes
 inline constexpr std::size_t max_tools = 64;
 inline constexpr std::size_t max_tool = 255;  ///< bytes of a program's name
 
@@ -57,10 +57,10 @@ struct Definition {
 /// Throws ConfigurationError with the place of the first mistake.
 Definition read_definition(const Settings& settings);
 
-/// All of the `*.yaml` files of the directories; what is a file itself counts as a directory that holds nothing else. A
-/// language of a later directory replaces one of the same name, and takes its names from others; in one directory every
-/// name may occur once. Throws ConfigurationError, or Error for a directory that cannot be read.
-std::vector<Definition> read_directories(const std::vector<std::filesystem::path>& directories);
+/// All definitions of the directories, see DefinitionFiles::read(). A language of a later directory replaces one of the
+/// same name, and takes its names from others; in one directory every name may occur once. Throws ConfigurationError,
+/// or Error for a directory that cannot be read.
+std::vector<Definition> read_directories(DefinitionFiles& files, const std::vector<std::filesystem::path>& directories);
 
 /// Whether any step has the placeholder.
 bool uses(const Definition& definition, std::string_view placeholder);

@@ -10,10 +10,13 @@ class DefinitionsFactory final : public pbotvm::LanguageFactory {
   std::vector<std::unique_ptr<pbotvm::Language>> create(const pbotvm::LanguageContext& context) override {
     namespace definitions = pbotvm::definitions;
     std::vector<std::unique_ptr<pbotvm::Language>> languages;
-    for (definitions::Definition& definition : definitions::read_directories(context.definition_directories))
+    for (definitions::Definition& definition : definitions::read_directories(files_, context.definition_directories))
       languages.push_back(std::make_unique<definitions::DefinedLanguage>(std::move(definition)));
     return languages;
   }
+
+ private:
+  pbotvm::definitions::DefinitionFiles files_;
 };
 
 }  // namespace

@@ -19,6 +19,11 @@ using testing::TemporaryDirectory;
 
 constexpr const char* smallest = "name: x\nfile: prog.x\nrun: [cat, '{file}']\nhello: h\n";
 
+std::vector<Definition> directories(const std::vector<std::filesystem::path>& paths) {
+  DefinitionFiles files;
+  return read_directories(files, paths);
+}
+
 Definition parsed(const std::string& text) {
   return read_definition(Settings::parse(text, "x.yaml"));
 }
@@ -34,7 +39,7 @@ std::string complaint(const std::string& text) {
 
 // The languages that come with the project, by name.
 DefinedLanguage shipped(const std::string& name) {
-  for (const Definition& definition : read_directories({DEFINITIONS}))
+  for (const Definition& definition : directories({DEFINITIONS}))
     if (definition.name == name) return DefinedLanguage(definition);
   throw std::runtime_error("no " + name);
 }
@@ -126,7 +131,7 @@ TEST(Directories, AFileCountsAsOneThatHoldsNothingElse) {
   TemporaryDirectory directory;
   write(directory.path() / "x.yaml", smallest);
   write(directory.path() / "y.yaml", ": broken [");
-  const std::vector<Definition> all = read_directories({directory.path() / "x.yaml"});
+  const std::vector<Definition> all = directories({directory.path() / "x.yaml"});
   ASSERT_EQ(all.size(), 1u);
   EXPECT_EQ(all[0].name, "x");
 }
@@ -135,11 +140,11 @@ TEST(Directories, OneThatReplacesAnotherSaysSo) {
   TemporaryDirectory first, second;
   write(first.path() / "x.yaml", smallest);
   write(second.path() / "mine.yaml", smallest);
-  const std::vector<Definition> all = read_directories({first.path(), second.path()});
+  const std::vector<Definition> all = directories({first.path(), second.path()});
   ASSERT_EQ(all.size(), 1u);
   EXPECT_EQ(all[0].origin,
             (second.path() / "mine.yaml").string() + ", instead of " + (first.path() / "x.yaml").string());
-  EXPECT_EQ(read_directories({first.path()}).front().origin, (first.path() / "x.yaml").string());
+  EXPECT_EQ(directories({first.path()}).front().origin, (first.path() / "x.yaml").string());
 }
 
 TEST(Directories, LaterOnesWin) {
@@ -149,7 +154,7 @@ TEST(Directories, LaterOnesWin) {
   write(first.path() / "notes.txt", ": no yaml [");
   write(second.path() / "a.yaml", "name: x\nfile: second\nrun: [cat]\nhello: h\n");
   write(second.path() / "b.yaml", "name: v\nfile: second\nrun: [cat]\nhello: h\n");
-  const std::vector<Definition> all = read_directories({first.path(), second.path()});
+  const std::vector<Definition> all = directories({first.path(), second.path()});
   ASSERT_EQ(all.size(), 3u);
   EXPECT_EQ(all[0].name, "w");
   EXPECT_TRUE(all[0].aliases.empty());
@@ -164,7 +169,7 @@ TEST(Directories, OneNameTwiceInADirectoryIsAMistake) {
   write(directory.path() / "a.yaml", smallest);
   write(directory.path() / "b.yaml", "name: y\naliases: [x]\nfile: p\nrun: [cat]\nhello: h\n");
   try {
-    read_directories({directory.path()});
+    directories({directory.path()});
     FAIL();
   } catch (const ConfigurationError& error) {
     EXPECT_THAT(error.what(), HasSubstr("b.yaml:2:11: error: the name 'x' is taken already, at "));
@@ -177,7 +182,7 @@ TEST(Directories, AnAliasDoesNotTakeTheNameOfAnotherLanguage) {
   write(first.path() / "x.yaml", smallest);
   write(second.path() / "y.yaml", "name: y\naliases: [x]\nfile: p\nrun: [cat]\nhello: h\n");
   try {
-    read_directories({first.path(), second.path()});
+    directories({first.path(), second.path()});
     FAIL();
   } catch (const ConfigurationError& error) {
     EXPECT_THAT(error.what(), HasSubstr("y.yaml: error: the alias 'x' is the name of the language of "));
@@ -188,7 +193,7 @@ TEST(Directories, AFifoIsNotWaitedFor) {
   TemporaryDirectory directory;
   ASSERT_EQ(::mkfifo((directory.path() / "x.yaml").c_str(), 0600), 0);
   try {
-    read_directories({directory.path()});
+    directories({directory.path()});
     FAIL();
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("x.yaml is no regular file"));
@@ -196,14 +201,14 @@ TEST(Directories, AFifoIsNotWaitedFor) {
 }
 
 TEST(Directories, MissingOneIsAnError) {
-  EXPECT_THROW(read_directories({"/nonexistent/languages"}), Error);
+  EXPECT_THROW(directories({"/nonexistent/languages"}), Error);
 }
 
 TEST(DefinedLanguage, ShippedLanguagesSayHelloAndReadTheirInput) {
   for (const char* name : {"python3", "perl"}) {
     const DefinedLanguage language = shipped(name);
     EXPECT_EQ(reply_to(language, language.hello()), "hello") << name;
-    for (const Definition& definition : read_directories({DEFINITIONS})) {
+    for (const Definition& definition : directories({DEFINITIONS})) {
       if (definition.name != name) continue;
       Request request;
       request.code = definition.stdin_program;
@@ -276,7 +281,7 @@ TEST(DefinedLanguage, TellsItsFacts) {
 
 // What the guest image lacks is a definition that says so.
 TEST(ShippedDefinitions, HaveAStdinProgramAndPackagesOrANote) {
-  const std::vector<Definition> all = read_directories({DEFINITIONS});
+  const std::vector<Definition> all = directories({DEFINITIONS});
   EXPECT_GE(all.size(), 49u);
   for (const Definition& definition : all) {
     EXPECT_FALSE(definition.stdin_program.empty()) << definition.name;
