@@ -1,9 +1,9 @@
 # add_pbotvm_test(NAME SOURCE... LIBRARIES lib...) builds build/bin/tests/NAME and hands every test in it to ctest, with the
-# label "unit". May be called from a folder beside the code that it tests. TIMEOUT seconds: of each test, 60 without it.
+# label "unit". May be called from a folder beside the code that it tests. TIMEOUT seconds: of each test, 300 without it.
 function(add_pbotvm_test name)
   cmake_parse_arguments(arg "" "TIMEOUT" "LIBRARIES" ${ARGN})
   if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT 60)
+    set(arg_TIMEOUT 300)
   endif()
   add_executable(${name} ${arg_UNPARSED_ARGUMENTS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin/tests)

@@ -15,12 +15,12 @@
 #define PBOTVM_PRELUDE_H
 #pragma GCC system_header /* C89 has no long long, no variadic macros ... */
 
-#include <limits.h>
 #include <locale.h>
-#include <printf.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <wchar.h>
+
+#include "pbotvm/binary.h"
 
 /* `inline`: what the program does not use is compiled to nothing, also without optimisation. */
 #define PRELUDE_LOCAL_ static __inline__ __attribute__((__unused__, __no_sanitize_undefined__))
@@ -43,59 +43,6 @@ extern int prelude_waitpid_(int, int*, int) __asm__("waitpid");
 extern int* prelude_errno_(void) __asm__("__errno_location");
 extern void prelude_exit_(int) __asm__("_exit");
 
-/* ---- %b */
-
-/* What separates groups of digits, and how many digits are in one; 0: they are not separated. */
-PRELUDE_LOCAL_ int prelude_grouping_(const struct printf_info* info, const char** separator) {
-  const struct lconv* local;
-  *separator = ".";
-  if (!info->group) return 0;
-  if (info->alt) return 4;
-  local = localeconv();
-  *separator = local->thousands_sep;
-  return local->grouping[0] > 0 && local->grouping[0] < CHAR_MAX ? local->grouping[0] : 0;
-}
-
-PRELUDE_LOCAL_ unsigned long long prelude_argument_(const struct printf_info* info, const void* argument) {
-  if (info->is_long_double) return *(const unsigned long long*)argument;
-  if (info->is_long) return *(const unsigned long*)argument;
-  if (info->is_char) return *(const unsigned char*)argument;
-  if (info->is_short) return *(const unsigned short*)argument;
-  return *(const unsigned int*)argument;
-}
-
-PRELUDE_LOCAL_ int prelude_print_binary_(FILE* stream, const struct printf_info* info, const void* const* arguments) {
-  const unsigned long long value = prelude_argument_(info, arguments[0]);
-  const int bits = (int)sizeof value * CHAR_BIT;
-  const char* separator;
-  const int group = prelude_grouping_(info, &separator);
-  int used = 0, digits = info->prec < 0 ? 1 : info->prec, width, at;
-  while (used < bits && value >> used != 0) ++used;
-  if (digits < used) digits = used;
-  if (info->alt) digits += -digits & 3;
-  width = digits + (group && digits ? (digits - 1) / group : 0);
-  if (!info->left)
-    for (at = width; at < info->width; ++at) fputc((int)info->pad, stream);
-  for (at = digits - 1; at >= 0; --at) {
-    fputc(at < bits && (value >> at & 1) ? '1' : '0', stream);
-    if (group && at > 0 && at % group == 0) fputs(separator, stream);
-  }
-  if (info->left)
-    for (at = width; at < info->width; ++at) fputc(' ', stream);
-  return width > info->width ? width : info->width;
-}
-
-PRELUDE_LOCAL_ int prelude_binary_argument_(const struct printf_info* info, size_t count, int* types, int* sizes) {
-  (void)sizes;
-  if (count < 1) return -1;
-  types[0] = PA_INT;
-  if (info->is_char) types[0] = PA_CHAR;
-  if (info->is_short) types[0] |= PA_FLAG_SHORT;
-  if (info->is_long) types[0] |= PA_FLAG_LONG;
-  if (info->is_long_double) types[0] = PA_INT | PA_FLAG_LONG_LONG;
-  return 1;
-}
-
 /* ---- the beginning */
 
 /* Bytes that this process has written so far, to whatever. */
@@ -114,7 +61,6 @@ __attribute__((__constructor__)) static void prelude_begin_(void) {
   prelude_written_before_ = prelude_written_();
   setvbuf(stdout, NULL, _IONBF, 0);
   setlocale(LC_ALL, "");
-  register_printf_specifier('b', prelude_print_binary_, prelude_binary_argument_);
 }
 
 /* ---- asking gdb */

@@ -25,9 +25,11 @@ constexpr std::uint32_t default_processes = 256;
 constexpr std::uint64_t default_file_size = 64 << 20;
 constexpr std::uint32_t default_open_files = 256;
 
-// Bytes that are written of an explained step's core file: pages that were never used leave holes in it. A deep stack
-// of 8 MiB fits; of a program that filled more memory the rest is missing, and with it mostly the stack.
-constexpr std::uint64_t explained_core = 16 << 20;
+// Bytes that are written of an explained step's core file: pages that were never used leave holes in it. The stack
+// comes last: of a program that filled more memory it is missing. The core is paid for by the job's memory, beside the
+// program that is still there; hence a part of that only, but always a deep stack of 8 MiB.
+constexpr std::uint64_t least_core = 16 << 20, most_core = 64 << 20;
+constexpr std::uint64_t core_part = 8;
 // Without control groups only all processes of the user can be bounded, whoever started them.
 constexpr std::uint32_t others_of_user = 256;
 constexpr std::size_t feed_at_once = 64 * 1024;  // bytes of an order that is not whole
@@ -70,6 +72,10 @@ std::uint64_t half_of_memory() {
 template <typename Number>
 Number or_else(Number value, Number fallback) {
   return value == Number() ? fallback : value;
+}
+
+std::uint64_t explained_core(std::uint64_t memory) {
+  return std::clamp(memory / core_part, least_core, most_core);
 }
 
 long processors() {
@@ -164,7 +170,7 @@ void JobRun::fail(const std::string& why) {
 void JobRun::append_step_order() {
   const Step& step = announced_.job.steps[step_];
   const bool first = !last_step_;
-  process_limits_.core_size = is_explained(step_) ? explained_core : 0;
+  process_limits_.core_size = is_explained(step_) ? explained_core(announced_.job.limits.memory) : 0;
   append_order(order_, step, environment_of(step, containment_, sandbox_->directory()), process_limits_,
                first ? announced_.job.directories : std::vector<std::string>(),
                first ? announced_.job.files.size() : 0);

@@ -24,7 +24,7 @@ struct Bound {
   rlim_t soft, hard;
 };
 constexpr Bound bounds[] = {
-    {RLIMIT_CORE, 0, 16 * mib},  // a job that wants a core file asks for it: ulimit -c
+    {RLIMIT_CORE, 0, 64 * mib},  // a job that wants a core file asks for it: ulimit -c
     {RLIMIT_STACK, 8 * mib, 64 * mib},
     {RLIMIT_MEMLOCK, mib, mib},
     {RLIMIT_MSGQUEUE, 800 * kib, 800 * kib},  // of all jobs together, as the next one: the kernel counts by user

@@ -20,7 +20,7 @@
 
 namespace pbotvm::guest_test {
 
-inline constexpr std::chrono::seconds patience{20};  // for what must come
+inline constexpr std::chrono::seconds patience{60};  // for what must come
 
 /// A started program; its standard error goes to a file.
 class ChildProgram {

@@ -178,7 +178,10 @@ TEST_F(GuestJobs, a_step_may_leave_a_core_only_when_the_next_one_looks_at_it) {
   Job job = shell_job("");
   job.steps = {step({"dash", "-c", crash}), step({"dash", "-c", "exit 0"}, When::always), step({"dash", "-c", crash}),
                step({"dash", "-c", crash}, When::after_crash), step({"dash", "-c", "ulimit -c"}, When::after_crash)};
-  EXPECT_EQ(client.run(job).out(), "0\n32768\n32768\n0\n");
+  for (const auto& [mib, blocks] : {std::pair(64, "32768"), {256, "65536"}, {4096, "131072"}}) {
+    job.limits.memory = static_cast<std::uint64_t>(mib) << 20;
+    EXPECT_EQ(client.run(job).out(), std::string("0\n") + blocks + "\n" + blocks + "\n0\n") << mib << " MiB";
+  }
 }
 
 TEST_F(GuestJobs, steps_share_the_directory_and_nothing_of_a_step_outlives_it) {
@@ -286,7 +289,7 @@ TEST_F(GuestJobs, output_waits_for_credit) {
 
 TEST_F(GuestJobs, a_timed_out_job_keeps_what_it_printed) {
   Job job = shell_job("echo before; sleep 100; echo after");
-  job.limits.wall = 300ms;
+  job.limits.wall = 3s;  // until then it has printed
   const JobOutcome outcome = client.run(job);
   EXPECT_EQ(outcome.out(), "before\n");
   EXPECT_EQ(outcome.ending.value().limit, Limit::wall);
@@ -331,11 +334,13 @@ TEST_F(GuestJobs, later_output_is_streamed_while_the_job_runs) {
 }
 
 TEST_F(GuestJobs, what_is_written_in_turns_comes_in_turns) {
-  client.start(1, shell_job("for i in 1 2 3; do echo o$i; sleep 0.05; echo e$i >&2; sleep 0.05; done"));
+  client.start(1, shell_job("for i in 1 2 3; do echo o$i; read x; echo e$i >&2; read x; done"), false);
   std::string all;
   while (const auto frame = client.next()) {
     if (frame->type == FrameType::clean) break;
-    if (frame->type == FrameType::output) all += protocol::decode_output(frame->payload).bytes;
+    if (frame->type != FrameType::output) continue;
+    all += protocol::decode_output(frame->payload).bytes;
+    client.send(FrameType::input, 1, "go on\n");
   }
   EXPECT_EQ(all, "o1\ne1\no2\ne2\no3\ne3\n");
 }

@@ -327,7 +327,7 @@ TEST_F(ConfigurationTest, NamesTheNearestKeyAtEveryLevel) {
             "FILE:3:3: error: unknown key 'sever', accepted are address, server, timeout, queue_timeout, queue_limit, "
             "output_limit, memory_limit, process_limit, file_limit, collect_limit, collect_files, persist_limit, "
             "persist_keys, paste_files, paste_limit, paste_url, fortune, warm_up, history, history_entries, "
-            "history_size, language, plugins, languages, state, user, "
+            "history_size, same_output, language, plugins, languages, state, user, "
             "log_level; did you mean 'server'?");
   EXPECT_EQ(
       file_failure("machines:\n  pbot-vm:\n    serail: 1\n"),
@@ -543,7 +543,7 @@ TEST_F(ConfigurationTest, NamesTheOptionThatIsWrong) {
 
 TEST(SettingsTableTest, SaysEverythingOfEverySetting) {
   const auto rows = settings_table();
-  EXPECT_EQ(rows.size(), 45u);
+  EXPECT_EQ(rows.size(), 46u);
   for (const auto& row : rows) {
     EXPECT_FALSE(row.type.empty()) << row.yaml;
     EXPECT_FALSE(row.fallback.empty()) << row.yaml;

@@ -98,9 +98,32 @@ TEST_F(HistoryTest, UndoesSeveralAndGoesOn) {
   EXPECT_EQ(say("undo 2 and run"), "run: 2");
   EXPECT_EQ(say("show"), "2");
   EXPECT_EQ(say("undo and append '!'"), "run: 1 !");
-  EXPECT_EQ(say("undo 3"), "There is nothing before it to go back to.");
+  EXPECT_EQ(say("undo 2"), "Only 2 pieces of c11 code are remembered here: undo 1 goes back to the first of them.");
+  EXPECT_EQ(say("undo 9"), "Only 2 pieces of c11 code are remembered here: undo 1 goes back to the first of them.");
   EXPECT_EQ(say("undo"), "1");
+  EXPECT_EQ(say("undo 9"), "There is nothing before it to go back to.");
   EXPECT_EQ(say("undo", "#empty"), "No recent c11 code to undo here.");
+}
+
+TEST_F(HistoryTest, OptionsAndInputBesideAnEditAreForWhatItRuns) {
+  say("-O1 one -stdin 1");
+  say("-O1 two -stdin 2");
+  EXPECT_EQ(say("-O3 show"), "-O1 two -stdin 2");
+  EXPECT_EQ(say("-O3 s/two/three/ and show"), "-O1 three -stdin 2");
+  EXPECT_EQ(say("-O3 undo -stdin 3"), "-O1 two -stdin 2");
+  EXPECT_EQ(say("-O3 undo and diff"), "Only one piece of c11 code is remembered: nothing to compare it with.");
+  EXPECT_EQ(say("show"), "-O1 one -stdin 1");
+  EXPECT_EQ(say("-O3 run -stdin 3"), "run: -O3 one -stdin 3");
+  EXPECT_EQ(say("again"), "run: -O3 one -stdin 3");
+  EXPECT_EQ(say("-O2 paste"), "run: -paste -O2 one -stdin 3");
+}
+
+TEST_F(HistoryTest, ReadsOptionsAsTheLanguageDoes) {
+  const OptionReading valued{true, {"-o"}}, none{false, {}};
+  EXPECT_EQ(described(history_->apply("#c", "sh", "-o pipefail true", valued)), "run: -o pipefail true");
+  EXPECT_EQ(described(history_->apply("#c", "sh", "s/true/false/", valued)), "run: -o pipefail false");
+  EXPECT_EQ(described(history_->apply("#c", "sh", "-o noglob run", valued)), "run: -o noglob false");
+  EXPECT_EQ(described(history_->apply("#c", "bc", "-x run", none)), "run: -x run");
 }
 
 TEST_F(HistoryTest, KeepsNothingOfAnEditThatFails) {

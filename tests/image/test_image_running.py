@@ -224,7 +224,7 @@ class Streaming(Running):
 
 class LeftBehind(Running):
     def test_the_job_of_one_that_was_killed_is_cleared_away(self):
-        top, _ = self.stack(3, 8)
+        top, _ = self.stack(3, 32)
         before = content(top)
         qemu = self.qemu(top)
         process = self.begun("stream", top)
@@ -252,7 +252,7 @@ class Snapshots(Running):
         self.assertEqual(content(top), before)
 
     def test_one_that_is_taken_meanwhile_ends_a_stream(self):
-        top, _ = self.stack(2, 16)
+        top, _ = self.stack(2, 64)
         before = content(top)
         qemu = self.qemu(top)
         process = self.begun("stream", top)

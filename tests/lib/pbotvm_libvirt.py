@@ -297,7 +297,7 @@ def plugins():
 def make_host(folder, environment=None, **changes):
     languages = os.path.join(folder, "languages")
     os.makedirs(languages)
-    return Host(folder, {"PBOTVM_TIMEOUT": 5, "PBOTVM_QUEUE_TIMEOUT": 120, "PBOTVM_PLUGINS": plugins(),
+    return Host(folder, {"PBOTVM_TIMEOUT": 10, "PBOTVM_QUEUE_TIMEOUT": 120, "PBOTVM_PLUGINS": plugins(),
                          "PBOTVM_LANGUAGES": languages, "PBOTVM_LANGUAGE": "sh", **(environment or {})},
                 YAML.format(**{**Shared.places, **changes}))
 

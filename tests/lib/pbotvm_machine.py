@@ -154,7 +154,7 @@ class BareMachine:
     def line(name):
         return ["-chardev", f"socket,id={name},path={name}.sock,server=on,wait=off"]
 
-    def start(self, seconds=60):
+    def start(self, seconds=240):
         """Comes back when the root console answers."""
         with open(os.path.join(self.folder, "qemu.log"), "ab") as log:
             self.process = subprocess.Popen(self.arguments, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -176,7 +176,7 @@ class BareMachine:
             return
         self.console.close()
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 def payload(file, trees, programs=()):

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import secrets
 import shutil
 import signal
 import socket
@@ -22,10 +23,24 @@ def program(name):
     return str(BUILD / "bin" / name)
 
 
+KEPT_PORTS = []
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that no other test gets while this one runs. It is outside of what the kernel gives to clients: any of them could
+    have it before the host binds it."""
+    while True:
+        port = 20000 + secrets.randbelow(12000)
+        kept = socket.socket(socket.AF_UNIX)
+        try:
+            kept.bind(f"\0pbotvm-test-port-{port}")
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", port))
+        except OSError:
+            kept.close()
+        else:
+            KEPT_PORTS.append(kept)
+            return port
 
 
 def copy_image(folder):
@@ -74,15 +89,16 @@ class Guest:
                 [program("pbotvm-guest"), "--listen", "unix:" + self.data, "--heartbeat", "unix:" + self.heart,
                  "--work", self.work, "--user", "nobody", "--allow-missing", "all"],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=clean_environment())
-        wait_for("the guest's socket", lambda: os.path.exists(self.data) or self.process.poll() is not None)
-        for path in (self.data, self.heart):
+        paths = (self.data, self.heart)
+        wait_for("the guest's sockets", lambda: all(map(os.path.exists, paths)) or self.process.poll() is not None)
+        for path in paths:
             if os.path.exists(path):
                 os.chmod(path, 0o777)
 
     def stop(self):
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 class Host:
@@ -173,7 +189,7 @@ class Host:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(20)
+            return self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -140,7 +140,7 @@ class FakeTransport : public Transport {
 
     std::unique_ptr<ScriptedGuest> accept() {
       std::unique_lock lock(mutex);
-      if (!changed.wait_for(lock, 5s, [this] { return !guests.empty(); })) throw std::runtime_error("nobody connects");
+      if (!changed.wait_for(lock, 60s, [this] { return !guests.empty(); })) throw std::runtime_error("nobody connects");
       auto guest = std::make_unique<ScriptedGuest>(std::move(guests.front()));
       guests.pop_front();
       return guest;
@@ -277,7 +277,7 @@ TEST_F(MachineTest, RevertsAfterATimeOutBeforeTheNextJob) {
 
 TEST_F(MachineTest, NeverGivesALateResultOfATimedOutJobToTheNextClient) {
   start_ready();
-  auto slow = run(50ms);
+  auto slow = run(1s);  // until then what it has printed is there
   const auto late = guest_->expect(FrameType::job).job;
   const auto old_nonce = guest_->nonce();
   guest_->output(late, "partial");
@@ -677,7 +677,7 @@ TEST_F(MachineTest, RevertsAMachineWhoseGuestProgramWasStartedAnewAndKeepsTheJob
 
 TEST_F(MachineTest, GivesUpAJobWhoseGuestStaysBusy) {
   Machine::Options options;
-  options.queue_timeout = 250ms;
+  options.queue_timeout = 2s;
   start(RevertPolicy::on_fault, {true, true}, Started::restored, std::move(options));
   guest_ = first_.accept();
   guest_->welcome();
@@ -992,7 +992,7 @@ TEST_F(MachineTest, PassesOverWarmUpsWhoseToolsTheGuestLacksAndThoseBeyondItsTim
   Machine::Options options;
   options.tools = {"sh", "cobc"};
   options.warm_up = {{make_job(), {"cobc"}}, {make_job(), {"sh"}}, {make_job(), {"sh"}}};
-  options.warm_up_time = 1ms;
+  options.warm_up_time = 500ms;
   start(RevertPolicy::on_fault, {true, true}, Started::fresh, std::move(options));
   guest_ = first_.accept();
   const auto hello = guest_->expect(FrameType::hello);
@@ -1001,7 +1001,7 @@ TEST_F(MachineTest, PassesOverWarmUpsWhoseToolsTheGuestLacksAndThoseBeyondItsTim
   answer.tools = {"sh"};
   guest_->send(FrameType::welcome, 0, hello.nonce, protocol::encode(answer));
   const auto id = guest_->expect(FrameType::job).job;
-  std::this_thread::sleep_for(5ms);  // the whole budget
+  std::this_thread::sleep_for(600ms);  // the whole budget
   guest_->output(id, "warm");
   guest_->finish(id);
   auto outcome = run();

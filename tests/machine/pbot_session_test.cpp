@@ -302,7 +302,7 @@ class GuestEnd {
 
   Json expect_request() {
     while (text_.find("\n\n") == text_.npos) {
-      if (!readable(5000)) throw std::runtime_error("no request");
+      if (!readable(60'000)) throw std::runtime_error("no request");
       char buffer[65536];
       const ssize_t got = ::read(stream_.get(), buffer, sizeof buffer);
       if (got <= 0) throw std::runtime_error("the host closed the stream");

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <stdexcept>
 
 namespace pbotvm::test {
@@ -29,7 +30,7 @@ Frame ScriptedGuest::expect(FrameType type) {
 }
 
 Frame ScriptedGuest::next() {
-  const auto deadline = Deadline::in(std::chrono::seconds(5));
+  const auto deadline = Deadline::in(std::chrono::seconds(30));
   for (;;) {
     if (const auto frame = reader_.next()) {
       if (frame->type == FrameType::hello) nonce_ = frame->nonce;
@@ -51,8 +52,12 @@ void ScriptedGuest::send(FrameType type, std::uint32_t job, std::uint64_t nonce,
 }
 
 void ScriptedGuest::send_raw(const std::string& bytes) {
-  if (::send(stream_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size())) {
-    throw std::runtime_error("the host does not read");
+  for (std::size_t sent = 0; sent < bytes.size();) {
+    const ssize_t size = ::send(stream_.get(), bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+    if (size > 0) sent += static_cast<std::size_t>(size);
+    pollfd room{stream_.get(), POLLOUT, 0};
+    if (size < 0 && (errno != EAGAIN || ::poll(&room, 1, 30'000) <= 0))
+      throw std::runtime_error("the host does not read");
   }
 }
 

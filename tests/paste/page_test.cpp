@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "paste/page.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace pbotvm::paste {
@@ -44,6 +45,10 @@ TEST(PageTest, ProgramsCannotEndTheCommentOfTheirOutput) {
   EXPECT_EQ(output_of({"( ", " )"}, "a) b"), "OUTPUT\na? b\n )\n");
   EXPECT_EQ(output_of({"=pod", "=cut"}, "=cut\nx =cut"), "OUTPUT\n =cut\nx =cut\n=cut\n");
   EXPECT_EQ(output_of({"(*", "*)"}, "(* *)"), "OUTPUT\n( * * )\n*)\n");
+  EXPECT_EQ(output_of({"(*{|", "|}*)"}, "{| |} \" |}*) (*"), "OUTPUT\n{| | } \" | } * ) ( *\n|}*)\n");
+  EXPECT_EQ(output_of({"[-][", "]"}, "[.]!"), "OUTPUT\n?.??\n]\n");
+  EXPECT_EQ(output_of({"/*", "*/"}, "<?php x"), "OUTPUT\n< ?php x\n*/\n");
+  EXPECT_EQ(output_of({"/*", "*/"}, "*??/\n/"), "OUTPUT\n*?? /\n /\n*/\n");
   EXPECT_EQ(output_of({"/*", "*/"}, "*\\\n/ \\u002a/"), "OUTPUT\n*\\\n / \\ u002a/\n*/\n");
   EXPECT_EQ(output_of({": <<'CMDLINE'", "CMDLINE"}, std::string("OUT\0PUT", 7)), "OUTPUT'\nOUT\\0PUT\nOUTPUT\n");
 }
@@ -57,6 +62,14 @@ TEST(PageTest, WhateverEndsALineForSomeLanguageBeginsANewLineOfTheComment) {
     EXPECT_EQ(
         page_text(page),
         "code\n\n# CMDLINE:\n# sh prog.x 'a\n# reboot'\n# standard input:\n# i\n# j\n\n# OUTPUT:\n# o\n# \n# p\n");
+  }
+}
+
+TEST(PageTest, ShowsThatACharacterWasThereWhichCompilersRefuseInComments) {
+  for (const std::string character : {"\xe2\x80\xaa", "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x81\xa9", "\xef\xbb\xbf"}) {
+    Page page = page_with({"# ", ""});
+    page.output = "a" + character + "\xe2\x80\xaf\xe2\x80";
+    EXPECT_THAT(page_text(page), testing::EndsWith("# a\xef\xbf\xbd\xe2\x80\xaf\xe2\x80\n")) << character;
   }
 }
 

@@ -47,7 +47,7 @@ class BadInput(HostAndGuest):
             s.sendall(b"-lang=sh echo no end of the line")
             self.assertEqual(read_all(s), b"")
         self.assertGreater(time.monotonic() - begun, 4)
-        self.assertLess(time.monotonic() - begun, 8)
+        self.assertLess(time.monotonic() - begun, 40)
         self.host.await_log("dropped, no whole line within 5 s")
 
     def test_serves_others_while_a_client_is_silent(self):

@@ -100,7 +100,7 @@ class Control(HostAndGuest):
 
     def test_reports_its_status(self):
         self.assert_works()
-        wait_for("a heartbeat", lambda: self.host.machine()["heartbeat_age_s"] is not None, 10)
+        wait_for("a heartbeat", lambda: self.host.machine()["heartbeat_age_s"] is not None, 60)
         self.host.await_state("ready")  # the slot is free a moment after the reply
         done = self.pbotvm("status", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -138,8 +138,12 @@ class Control(HostAndGuest):
 
     def sockets(self):
         here = pathlib.Path("/proc", str(self.host.process.pid))
-        return [int(re.search(r"flags:\s*(\d+)", (here / "fdinfo" / fd.name).read_text()).group(1), 8)
-                for fd in (here / "fd").iterdir() if os.readlink(fd).startswith("socket:")]
+        found = []
+        for fd in (here / "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed in between
+                if os.readlink(fd).startswith("socket:"):
+                    found.append(int(re.search(r"flags:\s*(\d+)", (here / "fdinfo" / fd.name).read_text()).group(1), 8))
+        return found
 
     def test_keeps_its_socket_to_its_user_and_group(self):
         mode = os.stat(os.path.join(self.host.state, "control.sock")).st_mode
@@ -194,20 +198,20 @@ class End(Folder):
     def setUp(self):
         self.guest = Guest(self.folder)
         self.addCleanup(self.guest.stop)
-        self.host = Host(self.folder, {"PBOTVM_SLOTS": 1}, NONE_YAML.format(data=self.guest.data, heart=self.guest.heart)).start()
+        self.host = Host(self.folder, {"PBOTVM_SLOTS": 1, "PBOTVM_TIMEOUT": 120, "PBOTVM_QUEUE_TIMEOUT": 120}, NONE_YAML.format(data=self.guest.data, heart=self.guest.heart)).start()
         self.addCleanup(self.host.stop)
         self.host.await_state("ready")
 
     def test_answers_every_client_when_it_is_told_to_end(self):
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            running = pool.submit(self.host.ask, "-lang=sh echo begun; sleep 8.0625")
+            running = pool.submit(self.host.ask, "-lang=sh echo begun; sleep 118.0625", 130)
             wait_for("the job to have printed", lambda: any(
-                b"8.0625" in read(p) for p in pathlib.Path("/proc").glob("[0-9]*/cmdline")))
+                b"118.0625" in read(p) for p in pathlib.Path("/proc").glob("[0-9]*/cmdline")))
             waiting = [pool.submit(self.host.ask, "-lang=sh echo never") for _ in range(3)]
             wait_for("the others to wait", lambda: self.host.machine()["waiting"] == 3)
             begun = time.monotonic()
             self.assertEqual(self.host.stop(), 0)
-            self.assertLess(time.monotonic() - begun, 6)
+            self.assertLess(time.monotonic() - begun, 50)
             self.assertEqual(running.result(), "begun\n [Killed]")
             for reply in waiting:
                 self.assertEqual(reply.result(),

@@ -9,7 +9,7 @@ import sqlite3
 import stat
 
 from pbotvm_json import run
-from pbotvm_testing import NONE_YAML, Folder, Guest, Host, HostAndGuest, main
+from pbotvm_testing import NONE_YAML, Folder, Guest, Host, HostAndGuest, main, wait_for
 
 
 def line(channel, code, **keys):
@@ -56,6 +56,22 @@ class Edits(HostAndGuest):
         self.assertEqual(self.say("#options", "show"), "-args word cat; echo $1 -stdin out")
         self.assertEqual(self.say("#options", "-info run"), "sh cmdline: sh prog.sh")
 
+    def test_options_are_those_of_the_language(self):
+        def say(code):
+            return self.host.ask(line("#valued", "-lang=bash " + code))
+
+        self.assertEqual(say("-o pipefail false | true"), "Exit 1.")
+        self.assertEqual(say("-o nounset s/false/exit 3/ and show"), "-o pipefail exit 3 | true")
+        self.assertEqual(say("run"), "Exit 3.")
+        self.assertEqual(say("-o nounset -info run"), "bash cmdline: bash -o nounset prog.bash")
+
+    def test_says_how_far_back_undo_goes(self):
+        for number in range(4):
+            self.say("#far", f"echo {number}")
+        self.assertEqual(self.say("#far", "undo 5"),
+                         "Only 4 pieces of sh code are remembered here: undo 3 goes back to the first of them.")
+        self.assertEqual(self.say("#far", "undo 3"), "echo 0")
+
     def test_pastes_the_last_code(self):
         self.say("#paste", "echo pasted")
         page = pathlib.Path(self.say("#paste", "paste")).read_text()
@@ -94,10 +110,10 @@ class Edits(HostAndGuest):
                          "if true[-\\n-]{+; +}then echo 1[-\\n -]{+;  +}echo 'a b'[-\\n-]{+; +}fi")
 
     def test_many_at_once(self):
-        self.assertEqual(self.say("#many", "echo 0"), "0")
+        self.assertEqual(self.say("many", "echo 0"), "0")
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda n: self.say("#many", f"append '{n}'"), range(1, 25)))
-        self.assertEqual(sorted(map(int, self.say("#many", "run").split())), list(range(25)))
+            list(pool.map(lambda n: self.say("many", f"append '{n}'"), range(1, 25)))
+        self.assertEqual(sorted(map(int, self.say("many", "run").split())), list(range(25)))
 
     def test_is_the_hosts_alone(self):
         self.say("#private", "echo secret")
@@ -118,6 +134,8 @@ class Edits(HostAndGuest):
         self.assertEqual(self.say("#look", "echo served"), "served")
         database.execute("ROLLBACK")
         self.assertEqual(self.say("#look", "run"), "see")
+        # For a moment nothing is remembered; the tests behind this one are not to meet that.
+        wait_for("it to remember again", lambda: self.say("#look", "echo heard") and self.say("#look", "run") == "heard")
 
 
 class Restarts(Folder):

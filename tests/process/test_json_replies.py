@@ -48,6 +48,9 @@ class Events(HostAndGuest):
         events = run(self.host, '-lang=c11 int *p = 0; puts("x"); fflush(stdout); *p = 1;')
         steps = [e for e in events if e["event"] == "step"]
         self.assertEqual([s["label"] for s in steps], ["compile", "run", "explain"])
+        # The debugger's own words are for the language: the reply says what they mean.
+        self.assertLessEqual({e["label"] for e in events if e["event"] == "output"}, {"compile", "run"})
+        self.assertIn("signal SIGSEGV", events[-1]["reply"])
         self.assertEqual((steps[1]["signal"], steps[1]["signal-name"]), (11, "SIGSEGV"))
         self.assertNotIn("exit", steps[1])
         self.assertEqual((events[-1]["signal"], events[-1]["signal-name"]), (11, "SIGSEGV"))

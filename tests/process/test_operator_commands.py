@@ -206,8 +206,8 @@ class WithoutHost(Folder):
 class Doctor(Folder):
     def test_is_quick(self):
         environment = clean_environment(PBOTVM_STATE=self.folder, PBOTVM_PLUGINS=BUILD / "lib" / "pbotvm")
-        quickest = 1e9
-        for _ in range(5):
+        quickest, end = 1e9, time.monotonic() + 100
+        while quickest >= 1 and time.monotonic() < end:  # others may keep this system busy for a while
             begun = time.monotonic()
             run("pbotvm", "doctor", environment=environment)
             quickest = min(quickest, time.monotonic() - begun)

@@ -44,7 +44,8 @@ class Paste(HostAndGuest):
         self.assertEqual(stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode), 0o750)
 
     def test_stands_anywhere_among_the_options_and_nowhere_else(self):
-        for line in ("-lang=sh -e -paste echo x", "-lang=sh -o errexit -paste echo x", "-lang=sh -args y -paste echo x"):
+        for line in ("-lang=sh -e -paste echo x", "-lang=sh -o errexit -paste echo x", "-lang=sh -args y -paste echo x",
+                     '-lang=c11 -include time.h -paste puts("x");'):
             self.kept(self.host.ask(line))
         self.assertEqual(self.host.ask("-lang=sh echo -paste"), "-paste")
         self.assertEqual(self.host.ask("-lang=sh echo x -stdin -paste"), "x")

@@ -130,11 +130,11 @@ class Noise(PbotGuest):
 
 
 class Lateness(PbotGuest):
-    settings = {"PBOTVM_TIMEOUT": "1", "PBOTVM_QUEUE_TIMEOUT": "60"}
+    settings = {"PBOTVM_TIMEOUT": "3", "PBOTVM_QUEUE_TIMEOUT": "60"}
 
     def test_a_late_answer_never_reaches_the_next_client(self):
         for n in range(2):
-            self.assertEqual(self.host.ask(f"-lang=sh sleep 4; echo SECRET{n}"), "[Timed-out]")
+            self.assertEqual(self.host.ask(f"-lang=sh sleep 6; echo SECRET{n}"), "[Timed-out]")
             with concurrent.futures.ThreadPoolExecutor(4) as pool:
                 replies = list(pool.map(lambda i: self.host.ask(f"-lang=sh echo {i}"), range(4)))
             self.assertEqual(replies, ["0", "1", "2", "3"])

@@ -5,11 +5,12 @@ import concurrent.futures
 import os
 import pathlib
 import signal
+import subprocess
 import threading
 import time
 
 from pbotvm_json import JsonClient
-from pbotvm_testing import NONE_YAML, Folder, Guest, Host, main, wait_for
+from pbotvm_testing import BUILD, NONE_YAML, Folder, Guest, Host, HostAndGuest, clean_environment, main, program, wait_for
 
 DEFINITION = """\
 name: {name}
@@ -175,6 +176,38 @@ class Reload(Folder):
         for _ in range(5):
             self.host.process.send_signal(signal.SIGHUP)
         self.assertEqual(self.host.stop(), 0)
+
+
+class SlowPlugin(HostAndGuest):
+    fixtures = BUILD / "lib" / "fixtures" / "misbehaving"
+    settings = {"PBOTVM_PLUGINS": f"{BUILD / 'lib' / 'pbotvm'}:{fixtures}", "PBOTVM_LANGUAGES": fixtures}
+
+    def reload(self):
+        before = len(self.host.log())
+        self.host.process.send_signal(signal.SIGHUP)
+        wait_for("the end of the reload", lambda: "were read anew" in self.host.log()[before:], 60)
+        return self.host.log()[before:]
+
+    def status(self):
+        return subprocess.run([program("pbotvm"), "status"], env=clean_environment(PBOTVM_STATE=self.host.state),
+                              capture_output=True, text=True, timeout=60).stdout
+
+    def test_a_plugin_whose_call_came_back_late_is_taken_up_again(self):
+        go = pathlib.Path(self.folder, "go")
+        self.assertNotIn("suspended", self.status())
+        reply = self.host.ask(f"-lang=misbehaves plan-waits-for {go}")
+        self.assertIn("did not come back within 5 s, so the plug-in is suspended", reply)
+        with self.subTest("not while the call is out"):
+            self.assertIn("plug-in language-misbehaves.so stays suspended: 1 of its calls did not come back", self.reload())
+            self.assertIn("suspended because", self.host.ask("-lang=misbehaves x"))
+            self.assertRegex(self.status(), r"(?m)^plug-in language-misbehaves.so is suspended: a call did not come back; ")
+        with self.subTest("when it is back"):
+            go.touch()
+            wait_for("the call to come back", lambda: "came back too late" in self.status(), 60)
+            self.assertIn("suspended because", self.host.ask("-lang=misbehaves x"))
+            self.assertIn("plug-in language-misbehaves.so is taken up again", self.reload())
+            self.assertEqual(self.host.ask("-lang=misbehaves x"), "x")
+            self.assertNotIn("suspended", self.status())
 
 
 if __name__ == "__main__":

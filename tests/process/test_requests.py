@@ -20,6 +20,26 @@ class Requests(HostAndGuest):
         line = json.dumps({"nick": "n", "channel": "#c", "code": "-lang=sh echo hello"})
         self.assertEqual(self.host.ask(line), "hello")
 
+    def test_a_channel_need_not_read_the_same_long_output_twice(self):
+        def say(code, channel="#same", **keys):
+            return self.host.ask(json.dumps({"nick": "n", "channel": channel, "code": code, **keys}))
+
+        long, short = "-lang=sh printf %051d 7", "-lang=sh printf %050d 7"
+        output = f"{7:051}"
+        self.assertEqual([say(long), say(long), say(long, "#SAME")], [output, "Same output.", "Same output."])
+        self.assertEqual([say(short), say(short)], [f"{7:050}"] * 2)
+        self.assertEqual(say(long), output, "another output was shown meanwhile")
+        self.assertEqual(say(long.replace("sh", "bash")), output, "another language")
+        self.assertEqual(say(long, "#other"), output)
+        self.assertEqual([say(long, "alice"), say(long, "alice")], [output] * 2, "no channel")
+        self.assertEqual(self.host.ask(long), output)
+
+        # Whoever reads JSON is a program, and gets what it asked for; a factoid is always shown.
+        self.assertEqual(json.loads(say(long, reply="json").splitlines()[-1])["reply"], output)
+        self.assertEqual(say(long, factoid=True), output)
+        self.assertEqual(say(long), "Same output.")
+        self.assertRegex(say("-paste " + long.removeprefix("-lang=sh "), lang="sh"), r"/paste/[0-9a-f]{32}\.sh$")
+
     def test_ends_a_reply_with_one_newline_and_closes(self):
         self.assertEqual(self.host.send("-lang=sh printf 'a  \\n\\n  b\\n \\n'"), b"a  \n\n  b\n")
 

@@ -24,7 +24,7 @@ machines:
     virtio_serial: "unix:{data}"
     heart: "unix:{heart}"
 """
-TIMEOUT = 3
+TIMEOUT = 10
 
 
 class ThirdPartyGuest(Folder):

@@ -57,7 +57,7 @@ class Guide(Folder):
         os.makedirs(os.path.join(lines, "work"))
         for path in (lines, os.path.join(lines, "work")):
             os.chmod(path, 0o777)  # host and guest program run as the host's user
-        return Host(folder, {"PBOTVM_PLUGINS": self.plugins, "PBOTVM_TIMEOUT": 2, "PBOTVM_QUEUE_TIMEOUT": 60},
+        return Host(folder, {"PBOTVM_PLUGINS": self.plugins, "PBOTVM_TIMEOUT": 6, "PBOTVM_QUEUE_TIMEOUT": 60},
                     yaml.format(guest=self.guest, lines=lines))
 
     def test_is_loaded_by_the_host(self):
@@ -73,11 +73,18 @@ class Guide(Folder):
         self.assertEqual(host.ask("-lang=sh echo works"), "works")
         pid = self.pid(host)
         self.assertRegex(host.ask("-lang=sh echo before; while :; do :; done"), r"^before\n *\[Timed-out\]$")
-        wait_for("the revert", lambda: host.machine()["reverts"] == 1, 60)
+
+        def reverted():  # for that: without namespaces each job before has the machine reverted too
+            _, found, later = host.log().partition("a job was ended by a limit")
+            return found and "reverted in" in later
+
+        wait_for("the revert", reverted, 60)
         host.await_state("ready", 120)
-        self.assertNotEqual(self.pid(host), pid)
-        os.kill(self.pid(host), signal.SIGKILL)
+        second = self.pid(host)
+        self.assertNotEqual(second, pid)
+        os.kill(second, signal.SIGKILL)
         host.await_log("pbotvm-guest ended: signal 9", 60)
+        wait_for("another one", lambda: f"pid {second}" not in (host.machine()["hypervisor"] or ""), 60)
         host.await_state("ready", 120)
         self.assertEqual(host.ask("-lang=sh echo works"), "works")
         last = self.pid(host)
@@ -85,7 +92,7 @@ class Guide(Folder):
         self.assertFalse(os.path.exists(f"/proc/{last}"))
 
     def pid(self, host):
-        return int(re.search(r"pid (\d+)", host.machine()["hypervisor"]).group(1))
+        return int(wait_for("its process", lambda: re.search(r"pid (\d+)", host.machine()["hypervisor"])).group(1))
 
     def test_says_what_is_wrong_with_its_settings(self):
         host = self.make_host(YAML.replace("command: [", "comand: ["))

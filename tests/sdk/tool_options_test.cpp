@@ -35,6 +35,11 @@ TEST(ToolOptions, AnOptionWithAValueTakesTheNextWord) {
   EXPECT_EQ(gcc.with_value(), (std::vector<std::string_view>{"-include", "-include", "-D"}));
 }
 
+TEST(ToolOptions, GivesItsRulesBackAsTheyWere) {
+  const std::vector<std::string> rules = {"-w", "-W*", "-include *", "!-Wl,*", "!-D x*"};
+  EXPECT_EQ(ToolOptions(rules).rules(), rules);
+}
+
 TEST(ToolOptions, ControlCharactersMatchNothing) {
   EXPECT_EQ(gcc.first_refused({"-Wall\nx"}), "-Wall\nx");
 }

@@ -5,13 +5,16 @@
 
 #include <stdexcept>
 
+#include "pbotvm/language_options.h"
+#include "pbotvm/settings.h"
+
 namespace pbotvm::service {
 namespace {
 
-class FakeLanguage : public Language, public LanguageFacts {
+class FakeLanguage : public Language, public LanguageFacts, public LanguageOptions {
  public:
-  FakeLanguage(std::string name, std::string command, std::string origin = {})
-      : name_(std::move(name)), command_(std::move(command)), origin_(std::move(origin)) {}
+  FakeLanguage(std::string name, std::string command, std::string origin = {}, std::vector<std::string> rules = {})
+      : name_(std::move(name)), command_(std::move(command)), origin_(std::move(origin)), rules_(std::move(rules)) {}
   std::string name() const override { return name_; }
   std::vector<std::string> aliases() const override { return {}; }
   std::vector<std::string> tools() const override { return {}; }
@@ -24,6 +27,7 @@ class FakeLanguage : public Language, public LanguageFacts {
   }
   std::string reply(const Request&, const Result&) const override { return {}; }
   void* extension(std::string_view asked) override {
+    if (asked == LanguageOptions::identifier) return static_cast<LanguageOptions*>(this);
     return asked == LanguageFacts::identifier ? static_cast<LanguageFacts*>(this) : nullptr;
   }
 
@@ -34,9 +38,12 @@ class FakeLanguage : public Language, public LanguageFacts {
   std::string stdin_program() const override { return {}; }
   std::string note() const override { return {}; }
   std::string origin() const override { return origin_; }
+  bool takes_options() const override { return true; }
+  std::vector<std::string> option_rules() const override { return rules_; }
 
  private:
   std::string name_, command_, origin_;
+  std::vector<std::string> rules_;
 };
 
 Catalogue catalogue_of(std::vector<FakeLanguage> languages) {
@@ -53,9 +60,36 @@ TEST(CatalogueChangesTest, TellsWhatWasAddedRemovedAndChanged) {
   EXPECT_EQ(changes_between(before, before, guard).text(), "no change is seen");
 }
 
+TEST(CatalogueChangesTest, SeesEveryRuleForOptions) {
+  plugin::PatientGuard guard;
+  std::vector<std::string> rules;
+  for (int i = 0; i < 100; ++i) rules.push_back("-f" + std::to_string(i));
+  const auto before = catalogue_of({{"a", "run", "", rules}});
+  rules.back() = "-g";
+  EXPECT_EQ(changes_between(before, catalogue_of({{"a", "run", "", rules}}), guard).text(), "changed a");
+  EXPECT_EQ(changes_between(before, before, guard).text(), "no change is seen");
+}
+
+TEST(CatalogueChangesTest, KnowsWhichOptionsHaveAValue) {
+  const auto catalogue = catalogue_of({{"a", "run", "", {"-w", "-o *", "!-o x", "-I *"}}});
+  EXPECT_EQ(catalogue.find("a")->details.options_with_value, (std::vector<std::string>{"-I", "-o"}));
+  EXPECT_THROW(catalogue_of({{"a", "run", "", {"no rule"}}}), Error);
+  EXPECT_THROW(catalogue_of({{"a", "run", "/x/a.yaml", std::vector<std::string>(20'000, "-w")}}), ConfigurationError);
+}
+
 TEST(CatalogueChangesTest, TakesALanguageThatFailsForChanged) {
   plugin::PatientGuard guard;
   EXPECT_EQ(changes_between(catalogue_of({{"a", "run"}}), catalogue_of({{"a", ""}}), guard).text(), "changed a");
+}
+
+TEST(CatalogueChangesTest, ANameThatAPluginHasIsAMistakeOfTheFileThatTakesIt) {
+  try {
+    catalogue_of({{"a", "run"}, {"a", "run", "/x/a.yaml, instead of /y/a.yaml"}});
+    FAIL() << "nothing was thrown";
+  } catch (const ConfigurationError& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "/x/a.yaml: error: the name 'a' is that of a language of the plug-in language-fake.so; take another one");
+  }
 }
 
 TEST(CatalogueChangesTest, NamesTheLanguagesThatStandInAnothersPlace) {

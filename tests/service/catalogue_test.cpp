@@ -44,9 +44,9 @@ TEST(CatalogueTest, FindsALanguageByEachOfItsNames) {
 TEST(CatalogueTest, ListsTheLanguagesForAnUnknownOne) {
   const Catalogue catalogue(two_languages());
   EXPECT_EQ(catalogue.unknown_language_text("x"),
-            "Language 'x' is not supported.\nSupported languages are: python, python3, sh");
+            "Language 'x' is not supported.\nSupported languages are: python3, sh");
   EXPECT_EQ(catalogue.unknown_language_text("a\nb"),
-            "Language 'a\\x0ab' is not supported.\nSupported languages are: python, python3, sh");
+            "Language 'a\\x0ab' is not supported.\nSupported languages are: python3, sh");
 }
 
 CatalogueEntry entry_with(LanguageDetails details) {

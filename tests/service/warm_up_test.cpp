@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "service/service.h"
+#include "service/warm_up.h"
 
 namespace pbotvm::service {
 namespace {

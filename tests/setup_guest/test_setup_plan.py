@@ -148,6 +148,13 @@ class Actions(Plan):
                      "enable pbotvm-network.service", "restart pbotvm-network.service"):
             self.assertIn(part, text)
 
+    def test_headers_are_precompiled_where_there_is_a_compiler_for_them(self):
+        command = "would run sh /usr/local/share/pbotvm/guest/setup/precompile /usr/include/pbotvm c11 c2x c++14\n"
+        self.assertIn(command, self.plan("debian"))
+        self.assertIn(command, self.plan("fedora", "--languages", "c++"))
+        self.assertIn(command, self.plan("debian", "--languages", "sh,c11"))
+        self.assertNotIn("precompile /usr/include", self.plan("debian", "--languages", "sh,clang"))
+
     def test_the_script_keeps_all_its_data_in_the_guest(self):
         text = self.plan("debian")
         for file in (TOP / "guest" / "setup").iterdir():

@@ -43,6 +43,7 @@ class Crashes(VirtualMachine):
         reply = self.host.send(json.dumps({"lang": "c11", "code": "puts(\"out\"); abort();", "reply": "json"}))
         events = [json.loads(line) for line in reply.splitlines()]
         self.assertEqual([event["label"] for event in events if event["event"] == "step"], ["compile", "run", "explain"])
+        self.assertEqual({event["label"] for event in events if event["event"] == "output"}, {"run"})
         self.assertEqual(events[-1]["signal"], 6)
         self.assertNotIn("exit", events[-1])
         self.assertRegex(events[-1]["reply"], "^out\nProgram received signal SIGABRT, Aborted in main ")
@@ -63,10 +64,30 @@ class Crashes(VirtualMachine):
         self.assertIn("SIGABRT, Aborted in main (", reply)
         self.assertIn("v = std::vector of length 2, capacity 2 = {1, 2}", reply)
 
+    def test_a_program_with_much_memory_is_explained_with_its_variables(self):
+        reply = self.host.ask("-lang=c11 char *p = malloc(24 << 20); memset(p, 1, 24 << 20); int k = 7; *(volatile int *)8 = 1;")
+        self.assertRegex(reply, re.escape(SIGSEGV) + r" in main .*<local variables: p = 0x[0-9a-f]+ .*; k = 7>")
+
     def test_a_core_too_large_for_its_limit_leaves_signal_and_place(self):
-        reply = self.host.ask("-lang=c11 char *p = malloc(40 << 20); memset(p, 1, 40 << 20); *(volatile int *)8 = 1;")
+        reply = self.host.ask("-lang=c11 char *p = malloc(100 << 20); memset(p, 1, 100 << 20); *(volatile int *)8 = 1;")
         self.assertIn(SIGSEGV, reply)
+        self.assertNotIn("<error", reply)
+        self.assertNotIn("Cannot access", reply)
         self.assert_works()
+
+    def test_variables_that_cannot_be_read_are_left_out(self):
+        reply = self.host.ask("-lang=c++ int k = 7; string *lost = (string *)16; string &other = *lost; char *far = (char *)8; "
+                              "string fine = \"here\"; abort();")
+        self.assertRegex(reply, r"<local variables: k = 7; lost = 0x10; (other = \S+; )?far = 0x8; fine = \"here\">")
+        self.assertNotIn("error", reply)
+
+    def test_what_a_program_holds_is_not_taken_for_the_debuggers_words(self):
+        frame = "#0  0x1 in evil () at prog.c:1"
+        lines = "".join(f"\\n@{mark} frames\\n{frame}\\n        k = 666\\n" for mark in ("pbotvm-frames", "", "0" * 32))
+        reply = self.host.ask(f'-lang=c11 char text[] = "{lines}"; int k = 7; puts(text); abort();')
+        told = reply[reply.rindex("Program received"):]
+        self.assertRegex(told, r"^Program received signal SIGABRT, Aborted in main \(")
+        self.assertIn("; k = 7>", told)
 
     def test_nothing_of_the_core_is_left_for_the_next_job(self):
         self.host.ask("-lang=c11 abort();")
@@ -101,7 +122,7 @@ class PrecompiledHeaders(VirtualMachine):
     def used(self, language, options=""):
         """Which precompiled header the compiler takes for a snippet's own source with the options of a job."""
         command = self.host.ask(f"-lang={language} {options} -info".replace("  ", " ")).split("cmdline: ", 1)[1]
-        source, header = ("prog.cpp", "usual.hpp") if language.startswith("c++") else ("prog.c", "usual.h")
+        source, header = ("prog.cpp", "usual.hpp") if "++" in language else ("prog.c", "usual.h")
         script = f"echo '#include <pbotvm/{header}>' > {source}; echo 'int main(void) {{ return 0; }}' >> {source}; {command} -H 2>&1 | grep '^!'"
         return self.host.ask(json.dumps({"lang": "bash", "code": script}), 200)
 
@@ -112,6 +133,31 @@ class PrecompiledHeaders(VirtualMachine):
 
     def test_are_used_with_other_warnings(self):
         self.assertIn("usual.hpp.gch/c++14", self.used("c++", "-Wall -std=c++14"))
+
+    def test_are_used_by_an_optimised_program_too(self):
+        self.assertIn("usual.hpp.gch/gnu++17-O2", self.used("c++", "-O2"))
+        self.assertIn("usual.hpp.gch/c++20-O2", self.used("c++20", "-O3 -std=c++20"))
+        self.assertIn("usual.h.gch/gnu17-O2", self.used("c11", "-O2"))
+
+    def clang(self, options, first="#if 1"):
+        """Which precompiled header clang++ is given for a snippet's own source, as clang itself says it."""
+        source = f"{first}\\n#include <pbotvm/usual.hpp>\\n#endif\\nint main() {{ cout << 42 << endl; }}\\n"
+        script = f"printf '{source}' >prog.cpp; clang++ {options} prog.cpp -o prog && ./prog; clang++ -### {options} prog.cpp -o prog 2>&1 | " \
+                 "grep -o 'usual.hpp.pch/[^\"]*'"
+        return self.host.ask(json.dumps({"lang": "bash", "code": script}), 300).split()
+
+    def test_are_used_by_clang_where_they_fit(self):
+        if self.host.ask("-lang=sh command -v clang++ >/dev/null || echo none") == "none":
+            self.skipTest("no clang in this image")
+        command = self.host.ask("-lang=clang++ -info").split("cmdline: clang++ ", 1)[1]
+        defaults = command.replace("prog.cpp ", "").replace(" -o prog", "")
+        self.assertEqual(self.clang(defaults), ["42", "usual.hpp.pch/c++14"])
+        self.assertEqual(self.clang("-Wall"), ["42", "usual.hpp.pch/gnu++14"])
+        self.assertEqual(self.clang("-O3 -Wall"), ["42", "usual.hpp.pch/gnu++14-O2"])
+        for options in ("-std=c++17", "-fno-exceptions", "-pthread", "-Werror", "-DNDEBUG", "-fsanitize=address"):
+            with self.subTest(options):
+                self.assertEqual(self.clang(options), ["42"])
+        self.assertEqual(self.clang("-Wall", "#define X 1\\n#if 1"), ["42"])
 
 
 if __name__ == "__main__":

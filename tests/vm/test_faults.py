@@ -89,7 +89,7 @@ class ThatDoesNotComeBack(Folder):
         print(f"who comes then is told after {time.monotonic() - asked:.2f} s")
         for reply in replies:
             self.assertRegex(reply, r"\AVirtual machine 'pbot-vm' is unavailable: .*qemu")
-        self.assertLess(time.monotonic() - begun, 30)  # not the two minutes of the queue
+        self.assertLess(time.monotonic() - begun, 100)  # not the two minutes of the queue
         host.await_log("trying again in 2 s")
         os.rename(qemu + ".gone", qemu)
         host.await_state("ready", 120)
@@ -126,7 +126,7 @@ class FullDisk(Folder):
         reply = host.ask("-lang=sh echo hello")
         self.assertIn("Virtual machine 'pbot-vm' is unavailable: ", reply)
         self.assertIn("MiB are free", reply)
-        self.assertLess(time.monotonic() - begun, 5)
+        self.assertLess(time.monotonic() - begun, 50)  # not the minute of the queue
         host.await_log("trying again in")
 
 

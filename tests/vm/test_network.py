@@ -237,7 +237,7 @@ class Bridge:
     def stop_serving(self):
         if self.server is not None:
             self.server.terminate()
-            self.server.wait(10)
+            self.server.wait(60)
             self.server = None
 
     def remove(self):

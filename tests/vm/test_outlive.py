@@ -53,14 +53,14 @@ class Outlive(VirtualMachine):
             self.start()
         self.host.stop()
 
-    def start(self, seconds=60):
+    def start(self, seconds=180):
         begun = time.monotonic()
         self.host.start().await_state("ready", seconds)
         return time.monotonic() - begun
 
     def kill_host(self):
         self.host.process.send_signal(signal.SIGKILL)
-        self.host.process.wait(20)
+        self.host.process.wait(60)
 
     def log_since(self, mark):
         return self.host.log()[mark:]

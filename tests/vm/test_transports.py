@@ -2,7 +2,6 @@
 """Each transport reaches the guest, over TCP and over Unix sockets, falls back as it should, and outlives what happens to
 either end. vsock: test_vsock.py."""
 
-import concurrent.futures
 import contextlib
 import os
 import re
@@ -12,6 +11,7 @@ import struct
 import threading
 import zlib
 
+from pbotvm_json import JsonClient
 from pbotvm_machine import BareMachine, VirtualMachine
 from pbotvm_testing import Folder, Host, free_port, main, wait_for
 
@@ -51,15 +51,14 @@ class Everything(NothingOld):
 
     def test_a_revert_in_the_middle_of_a_job_leaves_nothing_of_it(self):
         reverts = self.reverts()
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            talking = pool.submit(self.host.ask, TALKATIVE)
-            wait_for("the job", lambda: self.host.machine()["state"] == "leased")
+        with JsonClient(self.host, TALKATIVE) as talking:
+            talking.await_text("OLD-1-OLD\n")
             console = self.console()
             console.type("")
             console.type("pkill -STOP -x pbotvm-guest; echo stopped $?")
             console.expect(rb"stopped 0")
             console.close()
-            reply = talking.result()
+            reply = talking.rest()[-1]["reply"]
         self.assertRegex(reply, r"\AOLD-1-OLD\n(?s:.*)(\[Timed-out\]|unavailable)")
         self.assert_nothing_old()
         self.assertGreater(self.reverts(), reverts)
@@ -187,7 +186,7 @@ class SomebodyElsesMachine(NothingOld, Folder):
         for transport in TRANSPORTS:
             somebody = self.line(transport)
             host = self.host(transport)
-            host.await_log("the guest does not answer; trying again", 20)
+            host.await_log("the guest does not answer; trying again", 90)
             self.assertNotEqual(host.machine()["state"], "ready")
             somebody.sendall(b"OLD-OLD-OLD\n")
             somebody.close()

@@ -127,7 +127,7 @@ class Terminal:
     def close(self):
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(60)
         os.close(self.ours)
 
 

@@ -21,6 +21,9 @@ class PBOTVM_EXPORT ToolOptions {
   /// one blank.
   explicit ToolOptions(std::vector<std::string> rules);
 
+  /// As they were given.
+  std::vector<std::string> rules() const;
+
   /// The options of the rules that are followed by a value: "-include". Views into this object.
   std::vector<std::string_view> with_value() const;
 

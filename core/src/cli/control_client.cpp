@@ -149,6 +149,18 @@ std::string seconds(double value) {
   return text;
 }
 
+// A line for each plug-in that is called no more, and what to do about it.
+std::string suspended_text(const json& status) {
+  std::string text;
+  for (const json& one : status.value("suspended", json::array())) {
+    if (!one.is_object()) continue;
+    text += "plug-in " + cell(one, "kind") + "-" + cell(one, "plugin") + ".so is suspended: ";
+    text += number(one, "calls_out") > 0 ? "a call did not come back; mend or remove it and restart the host\n"
+                                         : "a call came back too late; SIGHUP to the host takes it up again\n";
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string status_text(const json& status) {
@@ -168,7 +180,7 @@ std::string status_text(const json& status) {
                     cell(machine, "hypervisor")});
     if (cell(machine, "problem") != "-") problems += cell(machine, "name") + ": " + cell(machine, "problem") + '\n';
   }
-  return text + table_text(rows) + problems;
+  return text + table_text(rows) + problems + suspended_text(status);
 }
 
 }  // namespace pbotvm::cli

@@ -12,7 +12,6 @@
 #include "cli/vm_client.h"
 #include "config/error_line.h"
 #include "pbotvm/error.h"
-#include "service/pastes.h"
 #include "service/service.h"
 
 namespace pbotvm::cli {
@@ -31,8 +30,6 @@ service::ClientRequest read_request(std::string line) {
 void check_without_host(const service::ClientRequest& request) {
   if (request.reply != service::ReplyForm::text)
     throw service::RequestError("\"reply\":\"json\" needs a host; start pbotvm-host and use vm-client");
-  if (service::asks_for_paste(request.code))
-    throw service::RequestError("-paste needs a host, which keeps the page; start pbotvm-host and use vm-client");
   if (!request.persist_key.empty())
     throw service::RequestError(
         "\"persist-key\" needs a host, which keeps the files; start pbotvm-host and use vm-client");

@@ -16,6 +16,7 @@
 
 #include "cli/command.h"
 #include "cli/control_client.h"
+#include "cli/definition_file.h"
 #include "cli/direct_service.h"
 #include "cli/local_guest.h"
 #include "cli/vm_client.h"
@@ -260,11 +261,8 @@ int test_several(const std::vector<const service::CatalogueEntry*>& entries, con
 class Choice {
  public:
   explicit Choice(const LanguageTest& test) : what_(test.what) {
-    if (what_.size() == 1 && (what_.front().find('/') != std::string::npos || what_.front().ends_with(".yaml")))
-      file_ = std::filesystem::absolute(what_.front());  // STATE becomes the working directory where a host is asked
-    if (!file_.empty() && !std::filesystem::is_regular_file(file_))
-      throw Error(ErrorCode::configuration, what_.front() + ": no such file",
-                  "name the file of a definition, such as ruby.yaml, or a language");
+    // Absolute: STATE becomes the working directory where a host is asked.
+    if (what_.size() == 1 && names_a_file(what_.front())) file_ = definition_file(what_.front());
   }
 
   const std::filesystem::path& file() const { return file_; }
@@ -279,7 +277,7 @@ class Choice {
     return test_several(entries, run);
   }
 
- private:
+  /// The language of the file.
   const service::CatalogueEntry& definition(const service::Catalogue& catalogue) const {
     for (const auto& entry : catalogue.entries())
       if (entry.plugin == "definitions") return entry;
@@ -287,6 +285,7 @@ class Choice {
                 "is the plug-in definitions there? see pbotvm doctor");
   }
 
+ private:
   static const service::CatalogueEntry& named(const service::Catalogue& catalogue, const std::string& name) {
     const auto* entry = catalogue.find(name);
     if (entry == nullptr)
@@ -325,12 +324,12 @@ int test_here(const config::Configuration& configuration, const Choice& choice) 
 
 int test_through_host(const config::Configuration& configuration, const Choice& choice, const json& host,
                       const std::string& machine) {
-  if (!choice.file().empty())
-    std::cout << "in machine '" << machine
-              << "', through the host that holds it, by the definition that the host has read: "
-              << "put the file into a directory of host.languages and send SIGHUP first\n";
   const plugin::Registry plugins(configuration.plugins);
   const auto catalogue = service::make_catalogue(plugins, configuration);
+  if (!choice.file().empty()) {
+    require_host_has(configuration, choice.file(), choice.definition(*catalogue));
+    std::cout << "in machine '" << machine << "', through the host that holds it, as the host has read the file\n";
+  }
   return choice.test(*catalogue, [&](const std::string& language, const Trial& trial) {
     return run_through_host(host, machine, language, trial);
   });

@@ -66,6 +66,7 @@ struct Configuration {
   bool history = true;                  ///< codes are remembered for edits
   std::uint32_t history_entries = 0;    ///< of one channel and language
   std::uint64_t history_size = 0;       ///< bytes of all entries
+  bool same_output = true;              ///< a `#` channel is not shown the same long output twice within minutes
   std::string language;
   std::vector<std::filesystem::path> plugins;
   std::vector<std::filesystem::path> languages;

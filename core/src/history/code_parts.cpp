@@ -43,23 +43,13 @@ bool begins_option(std::string_view text, std::size_t at) {
   return at + 1 < text.size() && std::isalpha(static_cast<unsigned char>(text[at + 1]));
 }
 
-bool is_shell(std::string_view language) {
-  return language == "sh" || language == "dash" || language == "bash" || language == "ksh" || language == "zsh";
+bool is_pbots_own(std::string_view option) {
+  return option == "-info" || option == "-paste" || option == "-args";
 }
 
-bool is_c_family(std::string_view language) {
-  return language.starts_with("clang") || language.starts_with("c++") ||
-         (language.size() > 1 && language[0] == 'c' && std::isdigit(static_cast<unsigned char>(language[1])));
-}
-
-// As the plug-ins of these languages read them.
-bool takes_value(std::string_view option, std::string_view language) {
-  const auto one_of = [option](std::initializer_list<std::string_view> names) {
-    return std::find(names.begin(), names.end(), option) != names.end();
-  };
-  if (option == "-args") return true;
-  if (is_shell(language)) return one_of({"-o", "-O"});
-  return is_c_family(language) && one_of({"-include", "-D", "-U", "-I", "-L", "-l"});
+bool takes_value(std::string_view option, const OptionReading& reading) {
+  return option == "-args" ||
+         std::find(reading.with_value.begin(), reading.with_value.end(), option) != reading.with_value.end();
 }
 
 // A quote quotes only when its partner stands in the same line; else it is an apostrophe.
@@ -92,14 +82,14 @@ std::size_t find_input(std::string_view code) {
 
 }  // namespace
 
-CodeParts take_apart(std::string_view text, std::string_view language) {
+CodeParts take_apart(std::string_view text, const OptionReading& reading) {
   CodeParts parts;
   std::size_t at = 0;
   while (begins_option(text, at)) {
     std::size_t end = word_end(text, at);
     const auto name = text.substr(at, end - at);
-    if (name == input_option) break;
-    if (takes_value(name, language)) {
+    if (name == input_option || (!reading.takes_options && !is_pbots_own(name))) break;
+    if (takes_value(name, reading)) {
       if (const auto value = skip_blanks(text, end); value < text.size()) end = word_end(text, value);
     }
     parts.options.emplace_back(text.substr(at, end - at));

@@ -15,8 +15,14 @@ struct CodeParts {
   std::string input;  ///< from the word -stdin to the end; empty where there is none
 };
 
-/// Takes a text apart as the languages do (docs/clients.md, section 1). `language` tells which options have a value.
-CodeParts take_apart(std::string_view text, std::string_view language);
+/// What a language says of the options in front of its code.
+struct OptionReading {
+  bool takes_options = true;            ///< false: words that begin with '-' are code, but for PBot's own options
+  std::vector<std::string> with_value;  ///< those that are followed by a value, a word of its own
+};
+
+/// Takes a text apart as its language does (docs/clients.md, section 1).
+CodeParts take_apart(std::string_view text, const OptionReading& reading = {});
 
 std::string put_together(const CodeParts& parts);
 

@@ -267,7 +267,7 @@ class Reader {
       at_ = begin;
       throw Wrong{"Expected a blank or the end behind the substitution; write \\" + std::string(1, delimiter) +
                       " for a delimiter within.",
-                  certain_};
+                  certain_ || (reading_.guess && delimiter == '/' && has_odd_brace(text_.substr(begin)))};
     }
     for (const char c : flags) {
       if (c != 'g' && c != 'i') {
@@ -299,7 +299,13 @@ class Reader {
 
   // `s/old/new`, as one forgets the last delimiter: two of them, nothing of a statement or of a second line.
   static bool looks_half_done(std::string_view text) {
-    return std::count(text.begin(), text.end(), '/') == 2 && text.find_first_of(";{}\n") == std::string_view::npos;
+    return std::count(text.begin(), text.end(), '/') == 2 && text.find('\n') == std::string_view::npos &&
+           (text.find_first_of(";{}") == std::string_view::npos || has_odd_brace(text));
+  }
+
+  // `s/}/; }`: no program has one brace without the other, but people mend just that.
+  static bool has_odd_brace(std::string_view text) {
+    return std::count(text.begin(), text.end(), '{') != std::count(text.begin(), text.end(), '}');
   }
 
   std::string_view text_;

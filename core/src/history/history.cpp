@@ -4,11 +4,11 @@
 #include <Poco/Logger.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <utility>
 
+#include "history/channel.h"
 #include "history/code_parts.h"
 #include "history/difference.h"
 #include "history/editing.h"
@@ -18,7 +18,6 @@ namespace pbotvm::history {
 
 namespace {
 
-constexpr std::size_t max_channel = 256;                   // bytes
 constexpr int patience = 100;                              // how often an edit is done anew as another one came first
 constexpr std::chrono::seconds patience_with_edits{2};     // of one request, all together, without waiting for others
 constexpr std::chrono::seconds pause_of_writing{1};        // after a lock that stayed: others must not wait in turn
@@ -26,16 +25,6 @@ constexpr std::chrono::minutes silence_of_complaints{10};  // of the same text
 
 Poco::Logger& log() {
   return Poco::Logger::get("history");
-}
-
-// IRC does not tell #C from #c.
-std::string owner_name(std::string_view channel) {
-  const auto begin = channel.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  std::string name(channel.substr(begin, channel.find_last_not_of(" \t\r\n") + 1 - begin));
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; });
-  return name;
 }
 
 // perl -n and -p, alone or among other letters, read lines and run s/// on each.
@@ -80,6 +69,10 @@ const char* word_for(const Edits& edits) {
   return "run";
 }
 
+bool is_run(Ending ending) {
+  return ending == Ending::run || ending == Ending::paste;
+}
+
 // What a request with edits brings along wins over what the code had: `-O2 run`, `run -stdin 7`.
 CodeParts with_request(CodeParts parts, const CodeParts& request) {
   if (!request.options.empty()) parts.options = request.options;
@@ -87,9 +80,7 @@ CodeParts with_request(CodeParts parts, const CodeParts& request) {
   return parts;
 }
 
-std::string edited_text(const std::string& text, const Edits& edits, const CodeParts& request,
-                        const std::string& language, std::chrono::steady_clock::time_point until) {
-  CodeParts parts = with_request(take_apart(text, language), request);
+std::string edited_text(CodeParts parts, const Edits& edits, std::chrono::steady_clock::time_point until) {
   for (const auto& change : edits.changes) {
     if (std::chrono::steady_clock::now() > until)
       throw EditError("These edits take too long on this code; send fewer at once.");
@@ -103,6 +94,14 @@ std::string edited_text(const std::string& text, const Edits& edits, const CodeP
 }
 
 }  // namespace
+
+// A request that consists of edits.
+struct History::Asked {
+  Owner owner;
+  Edits edits;
+  CodeParts request;
+  const OptionReading& options;
+};
 
 History::History(std::string path, Bounds bounds) : path_(std::move(path)), bounds_(bounds) {}
 
@@ -159,19 +158,20 @@ auto History::with_store(Function function) {
   }
 }
 
-Answer History::apply(const std::string& channel, const std::string& language, const std::string& text) {
-  CodeParts parts = take_apart(text, language);
+Answer History::apply(const std::string& channel, const std::string& language, const std::string& text,
+                      const OptionReading& options) {
+  CodeParts parts = take_apart(text, options);
   if (parts.code.empty()) return RunThis{text};
-  const Owner owner{owner_name(channel), language};
+  const Owner owner{channel_name(channel), language};
   const bool named_well = owner.channel.size() <= max_channel;
   auto meant = parse_edits(parts.code, reading_of(language, parts));
   if (auto* mistake = std::get_if<EditMistake>(&meant)) return failure(std::move(mistake->text));
-  if (const auto* edits = std::get_if<Edits>(&meant)) {
+  if (auto* edits = std::get_if<Edits>(&meant)) {
     if (!named_well)
       return failure("The name of this channel is longer than " + std::to_string(max_channel) +
                      " bytes: no code is remembered for it.");
     try {
-      return edited(owner, *edits, parts);
+      return edited({owner, std::move(*edits), std::move(parts), options});
     } catch (const EditError& e) {
       return failure(e.what());
     } catch (const DatabaseError&) {
@@ -196,13 +196,15 @@ bool History::keep(const Owner& owner, std::optional<std::int64_t> expected, std
   }
 }
 
-Answer History::edited(const Owner& owner, const Edits& edits, const CodeParts& request) {
-  const Owner other{edits.of_channel ? owner_name(*edits.of_channel) : owner.channel, owner.language};
+Answer History::edited(const Asked& asked) {
+  const Owner& owner = asked.owner;
+  const Edits& edits = asked.edits;
+  const Owner other{edits.of_channel ? channel_name(*edits.of_channel) : owner.channel, owner.language};
   if (edits.of_channel || (edits.changes.empty() && edits.undo == 0 && !edits.copy_from)) {
     if (edits.ending == Ending::show) return shown(other, edits.of_channel.has_value());
     if (edits.ending == Ending::diff) return compared(other, edits.of_channel.has_value());
   }
-  return changed_code(owner, edits, request);
+  return changed_code(asked);
 }
 
 Reply History::shown(const Owner& owner, bool of_another) {
@@ -219,33 +221,45 @@ Reply History::compared(const Owner& owner, bool of_another) {
   return difference_of(entries[1].text, entries[0].text);
 }
 
+// Why there is nothing to begin with.
+Reply History::nothing_to_change(const Asked& asked, bool has_any) {
+  const Owner& owner = asked.owner;
+  const Edits& edits = asked.edits;
+  if (edits.copy_from) return nothing_to("copy", {channel_name(*edits.copy_from), owner.language}, true);
+  if (edits.undo == 0 || !has_any) return nothing_to(edits.undo > 0 ? "undo" : word_for(edits), owner, false);
+  const auto count = with_store([&](Store& store) { return store.count(owner); });
+  if (count < 2) return failure("There is nothing before it to go back to.");
+  return failure("Only " + std::to_string(count) + " pieces of " + owner.language + " code are remembered here: undo " +
+                 std::to_string(count - 1) + " goes back to the first of them.");
+}
+
 // One edit after the other, even if two come at once: what was read must still be the newest when the result is kept.
-Answer History::changed_code(const Owner& owner, const Edits& edits, const CodeParts& given) {
+Answer History::changed_code(const Asked& asked) {
+  const auto& [owner, edits, given, options] = asked;
   CodeParts request = given;
   const auto one_off = take_one_off_options(request);
+  if (!is_run(edits.ending)) request = {};  // options and input are for what is run
   const bool copies = edits.copy_from.has_value();
-  const Owner source{copies ? owner_name(*edits.copy_from) : owner.channel, owner.language};
+  const Owner source{copies ? channel_name(*edits.copy_from) : owner.channel, owner.language};
   std::chrono::steady_clock::duration left = patience_with_edits;
   for (int attempt = 0; attempt < patience; ++attempt) {
     // The newest, and the one that an undo goes back to.
-    const auto [newest, base] = with_store([&](Store& store) {
+    const auto [newest, base] = with_store([&, &owner = owner, &edits = edits](Store& store) {
       auto entries = store.newest(owner, 1);
       auto bases = copies || edits.undo > 0 ? store.newest(source, 1, edits.undo) : entries;
       return std::pair(std::move(entries), std::move(bases));
     });
-    if (edits.undo > 0 && base.empty()) {
-      return newest.empty() ? nothing_to("undo", owner, false) : failure("There is nothing before it to go back to.");
-    }
-    if (base.empty()) return nothing_to(copies ? "copy" : word_for(edits), source, copies);
+    if (base.empty()) return nothing_to_change(asked, !newest.empty());
     const auto begun = std::chrono::steady_clock::now();
-    const std::string text = edited_text(base.front().text, edits, request, owner.language, begun + left);
+    const std::string text =
+        edited_text(with_request(take_apart(base.front().text, options), request), edits, begun + left);
     left -= std::chrono::steady_clock::now() - begun;
     if (!keep(owner, newest.empty() ? 0 : newest.front().id, edits.undo, text)) continue;
     if (edits.ending == Ending::show) return Reply{text};
     if (edits.ending == Ending::diff) {
       return edits.changes.empty() ? compared(owner, false) : difference_of(base.front().text, text);
     }
-    CodeParts parts = take_apart(text, owner.language);
+    CodeParts parts = take_apart(text, options);
     parts.options.insert(parts.options.begin(), one_off.begin(), one_off.end());
     if (edits.ending == Ending::paste) parts.options.insert(parts.options.begin(), "-paste");
     return RunThis{put_together(parts)};

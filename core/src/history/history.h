@@ -40,12 +40,16 @@ class History {
 
   /// Remembers a request's text (options, code, -stdin; without -lang and -vm), or does the edits that it consists of.
   /// `language`: the name under which the catalogue has it, so that its aliases share one history. Upper and lower case
-  /// of a channel are the same. Never throws for what a client wrote, nor for the file.
-  Answer apply(const std::string& channel, const std::string& language, const std::string& text);
+  /// of a channel are the same. `options`: what its language takes for options. Never throws for what a client wrote,
+  /// nor for the file.
+  Answer apply(const std::string& channel, const std::string& language, const std::string& text,
+               const OptionReading& options = {});
 
  private:
-  Answer edited(const Owner& owner, const Edits& edits, const CodeParts& request);
-  Answer changed_code(const Owner& owner, const Edits& edits, const CodeParts& request);
+  struct Asked;
+  Answer edited(const Asked& asked);
+  Answer changed_code(const Asked& asked);
+  Reply nothing_to_change(const Asked& asked, bool has_any);
   Reply shown(const Owner& owner, bool of_another);
   Reply compared(const Owner& owner, bool of_another);
   bool keep(const Owner& owner, std::optional<std::int64_t> expected, std::size_t drop, const std::string& text);

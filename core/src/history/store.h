@@ -44,6 +44,9 @@ class Store {
   /// The newest first, at most `count`, after the `skip` newest ones.
   std::vector<KeptEntry> newest(const Owner& owner, std::size_t count, std::size_t skip = 0);
 
+  /// How many entries there are.
+  std::uint64_t count(const Owner& owner) { return sum_of(owner).entries; }
+
   /// Takes the `drop` newest entries away and adds one, whole or not at all. Does nothing and returns false where the
   /// newest entry is not `expected` (0: none) any more; without `expected` it may be any. An entry that is the same as
   /// the newest one is not added.

@@ -62,6 +62,13 @@ json machine_json(const machine::MachineStatus& status) {
           {"problem", printable(status.problem)}};
 }
 
+json suspended_json(const service::Service& service) {
+  json suspended = json::array();
+  for (const auto& one : service.suspensions())
+    suspended.push_back({{"kind", one.kind}, {"plugin", one.plugin}, {"calls_out", one.calls_out}});
+  return suspended;
+}
+
 json status_json(const ControlServer::Context& context) {
   json machines = json::array();
   for (const auto& machine : context.machines) machines.push_back(machine_json(machine->status()));
@@ -72,7 +79,8 @@ json status_json(const ControlServer::Context& context) {
           {"uptime_s", uptime.count()},
           {"address", context.address},
           {"requests", context.service.requests()},
-          {"machines", machines}};
+          {"machines", machines},
+          {"suspended", suspended_json(context.service)}};
 }
 
 machine::Machine& machine_of(const ControlServer::Context& context, const json& command) {

@@ -36,6 +36,7 @@
 #include "service/catalogue.h"
 #include "service/catalogue_changes.h"
 #include "service/service.h"
+#include "service/warm_up.h"
 
 namespace pbotvm::host {
 
@@ -246,7 +247,7 @@ int HostApplication::serve(const config::Configuration& configuration) {
   log().information("pbotvm-host %s serves %s, pid %d, %z languages", std::string(PBOTVM_VERSION), address,
                     static_cast<int>(::getpid()), catalogue->names().size());
   notify_service_manager("READY=1\nSTATUS=serves " + address);
-  LanguageReload languages(plugins, configuration, service);
+  LanguageReload languages(plugins, configuration, service, guard);
   while (next_signal() == SIGHUP) languages.ask();
 
   notify_service_manager("STOPPING=1");

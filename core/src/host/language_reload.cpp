@@ -25,8 +25,8 @@ Poco::Logger& log() {
 }  // namespace
 
 LanguageReload::LanguageReload(const plugin::Registry& plugins, const config::Configuration& configuration,
-                               service::Service& service)
-    : plugins_(plugins), configuration_(configuration), service_(service) {}
+                               service::Service& service, plugin::PatientGuard& guard)
+    : plugins_(plugins), configuration_(configuration), service_(service), guard_of_requests_(guard) {}
 
 LanguageReload::~LanguageReload() {
   const std::lock_guard lock(mutex_);
@@ -87,8 +87,18 @@ void LanguageReload::run() noexcept {
   }
 }
 
+void LanguageReload::resume_plugins() {
+  for (const auto& one : guard_of_requests_.resume())
+    log().information("plug-in %s-%s.so is taken up again: the call that it was suspended for came back", one.kind,
+                      one.plugin);
+  for (const auto& one : guard_of_requests_.suspensions())
+    log().warning("plug-in %s-%s.so stays suspended: %z of its calls did not come back; restart the host", one.kind,
+                  one.plugin, one.calls_out);
+}
+
 void LanguageReload::reload() {
   log().information("SIGHUP: the languages are read anew");
+  resume_plugins();
   if (!guard_ || guard_->left_behind() == 0) guard_ = std::make_unique<plugin::PatientGuard>(patience);
   auto catalogue = service::remake_catalogue(plugins_, configuration_, *guard_);
   check_language(*catalogue, configuration_);

@@ -18,9 +18,10 @@ namespace pbotvm::host {
 /// hearing them while a plug-in takes its time. ask() and end() are for one thread.
 class LanguageReload {
  public:
-  /// Borrows them all; they outlive it.
-  LanguageReload(const plugin::Registry& plugins, const config::Configuration& configuration,
-                 service::Service& service);
+  /// Borrows them all; they outlive it. `guard`: of the calls for requests, which takes plug-ins up again that came
+  /// back late.
+  LanguageReload(const plugin::Registry& plugins, const config::Configuration& configuration, service::Service& service,
+                 plugin::PatientGuard& guard);
   ~LanguageReload();  ///< waits for a reload under way, whose calls into plug-ins are bounded each
   LanguageReload(const LanguageReload&) = delete;
   LanguageReload& operator=(const LanguageReload&) = delete;
@@ -37,12 +38,14 @@ class LanguageReload {
  private:
   void work();
   void run() noexcept;
+  void resume_plugins();
   void reload();
   bool ending() const;
 
   const plugin::Registry& plugins_;
   const config::Configuration& configuration_;
   service::Service& service_;
+  plugin::PatientGuard& guard_of_requests_;
   // Of the reloading thread. Apart from that of requests, and more patient: reading many files takes longer than
   // planning one job, and a plug-in that does not come back here still serves with the languages that it made before.
   // A new one for each reload, so that a plug-in that was slow once has another chance - unless it has not come back

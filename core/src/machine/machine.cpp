@@ -277,8 +277,8 @@ void Machine::bring_up() {
 void Machine::become_ready() {
   dirty_.clear();
   stale_ = false;
+  queue_.open();  // first: whoever sees that it is ready is not turned away
   set_state(State::ready);
-  queue_.open();
   for (auto& command : reverts_asked_) command.done.set_value();
   reverts_asked_.clear();
 }

@@ -26,6 +26,14 @@ std::size_t line_end_at(std::string_view text) {
   return 0;
 }
 
+// U+202A to U+202E and U+2066 to U+2069 turn the direction of text, U+FEFF marks the order of bytes. Rust, Elixir and
+// Go refuse them in comments, and GCC warns: other code could hide behind them.
+bool is_refused(std::string_view character) {
+  return (character.starts_with("\xe2\x80") && character[2] >= '\xaa' && character[2] <= '\xae') ||
+         (character.starts_with("\xe2\x81") && character[2] >= '\xa6' && character[2] <= '\xa9') ||
+         character == "\xef\xbb\xbf";
+}
+
 // A NUL, which shells leave out when they read a script, is shown: what stands around it could become an end mark.
 std::vector<std::string> lines_of(std::string_view text) {
   std::vector<std::string> lines;
@@ -34,6 +42,9 @@ std::vector<std::string> lines_of(std::string_view text) {
     if (const auto end = line_end_at(text.substr(at)); end != 0) {
       lines.push_back(std::exchange(line, {}));
       at += end;
+    } else if (at + 3 <= text.size() && is_refused(text.substr(at, 3))) {
+      line += "\xef\xbf\xbd";  // U+FFFD
+      at += 3;
     } else {
       const char c = text[at++];
       line += c == '\0' ? std::string("\\0") : std::string(1, c);
@@ -76,20 +87,27 @@ std::string inside_block(std::string line, const CommentMarks& marks) {
   if (end.size() == 1) {  // no blank can be put into it
     std::replace(line.begin(), line.end(), end.front(), '?');
     if (!begin.empty()) std::replace(line.begin(), line.end(), begin.back(), '?');
+    if (end == "]") std::replace(line.begin(), line.end(), '!', '?');  // ends a program of Brainfuck
     return line;
   }
   // What ends a comment is mostly shorter than the mark that is written for it: the */ of ***/. Of a mark with more
-  // than two characters that are all the same, such as ''', any two are.
-  part(line, end.substr(end.size() - 2));
+  // than two characters that are all the same, such as ''', any two are. Of |}*) the |} ends something, too.
+  for (std::size_t at = 0; at + 1 < end.size(); ++at) {
+    if (at + 2 == end.size() || end[at] != end[at + 1]) part(line, end.substr(at, 2));
+  }
   if (begin.size() >= 2 && !is_of_line(begin)) part(line, begin.substr(0, 2));
   // C joins a line to the one before it that ends with a backslash, before it looks for comments.
   if (line.starts_with(end.back())) line.insert(0, " ");
   return line;
 }
 
-// Java reads \u000a as a line's end and \u002a as a *, also in comments.
+// Java reads \u000a as a line's end and \u002a as a *, also in comments; C reads the trigraph ??/ as a backslash, which
+// joins the next line to this one. PHP code that ends in HTML knows no comments behind it, but would run what <?
+// begins.
 std::string without_escapes(std::string line) {
   part(line, "\\u");
+  part(line, "?/");
+  part(line, "<?");
   return line;
 }
 

@@ -12,6 +12,11 @@ namespace pbotvm::plugin {
 namespace {
 constexpr std::size_t max_idle = 8;  // threads kept for the next call; more are ended when they are done
 constexpr const char* remedy = "mend or remove the plug-in and restart the host";
+
+template <typename Calls>
+std::size_t calls_out(const Calls& calls) {
+  return static_cast<std::size_t>(std::count_if(calls.begin(), calls.end(), [](const auto& back) { return !*back; }));
+}
 }  // namespace
 
 struct WorkerThreads::Worker {
@@ -114,10 +119,28 @@ void PatientGuard::refuse_suspended(const Call& call) const {
                 remedy);
 }
 
-void PatientGuard::suspend(const Call& call) {
+std::vector<Suspension> PatientGuard::suspensions() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Suspension> all;
+  for (const auto& [plugin, calls] : suspended_) all.push_back({plugin.first, plugin.second, calls_out(calls)});
+  return all;
+}
+
+std::vector<Suspension> PatientGuard::resume() {
+  const std::lock_guard lock(mutex_);
+  std::vector<Suspension> resumed;
+  std::erase_if(suspended_, [&resumed](const auto& one) {
+    const bool back = calls_out(one.second) == 0;
+    if (back) resumed.push_back({one.first.first, one.first.second, 0});
+    return back;
+  });
+  return resumed;
+}
+
+void PatientGuard::suspend(const Call& call, CameBack back) {
   {
     const std::lock_guard lock(mutex_);
-    suspended_.insert({call.kind, call.plugin});
+    suspended_[{call.kind, call.plugin}].push_back(std::move(back));
   }
   std::ostringstream seconds;
   seconds << std::chrono::duration<double>(patience_).count();

@@ -6,6 +6,7 @@
 #include "pbotvm/hypervisor.h"
 #include "pbotvm/language.h"
 #include "pbotvm/language_facts.h"
+#include "pbotvm/language_options.h"
 #include "pbotvm/settings_check.h"
 #include "pbotvm/transport.h"
 
@@ -33,6 +34,7 @@ void* Language::extension(std::string_view) {
   return nullptr;
 }
 LanguageFacts::~LanguageFacts() = default;
+LanguageOptions::~LanguageOptions() = default;
 LanguageFactory::~LanguageFactory() = default;
 
 SettingsCheck::~SettingsCheck() = default;

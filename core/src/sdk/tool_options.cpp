@@ -64,6 +64,13 @@ ToolOptions::ToolOptions(std::vector<std::string> rules) {
   }
 }
 
+std::vector<std::string> ToolOptions::rules() const {
+  std::vector<std::string> texts;
+  for (const Rule& rule : rules_)
+    texts.push_back((rule.refuses ? "!" : "") + rule.option + (rule.takes_value ? " " + rule.value : ""));
+  return texts;
+}
+
 std::vector<std::string_view> ToolOptions::with_value() const {
   std::vector<std::string_view> options;
   for (const Rule& rule : rules_)

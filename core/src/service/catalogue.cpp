@@ -5,6 +5,9 @@
 #include <utility>
 
 #include "pbotvm/error.h"
+#include "pbotvm/language_options.h"
+#include "pbotvm/settings.h"
+#include "pbotvm/tool_options.h"
 #include "plugin/guard.h"
 #include "service/plan_check.h"
 #include "service/shown_name.h"
@@ -23,8 +26,25 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
+// The file that a language was read from, without what it says of others; empty for code.
+std::string file_of(const CatalogueEntry& entry) {
+  return entry.details.origin.substr(0, entry.details.origin.find(", instead of "));
+}
+
+void ask_for_options(Language& language, LanguageDetails& details) {
+  const auto* options = static_cast<const LanguageOptions*>(language.extension(LanguageOptions::identifier));
+  if (options == nullptr) return;
+  details.takes_options = options->takes_options();
+  details.option_rules = options->option_rules();
+  const ToolOptions rules(details.option_rules);
+  const auto with_value = rules.with_value();
+  const std::set<std::string> each_once(with_value.begin(), with_value.end());
+  details.options_with_value.assign(each_once.begin(), each_once.end());
+}
+
 LanguageDetails details_of(Language& language) {
   LanguageDetails details;
+  ask_for_options(language, details);
   const auto* facts = static_cast<const LanguageFacts*>(language.extension(LanguageFacts::identifier));
   if (facts == nullptr) return details;
   details.file = facts->file();
@@ -38,6 +58,19 @@ LanguageDetails details_of(Language& language) {
   details.note = facts->note();
   details.origin = facts->origin();
   return details;
+}
+
+// A file is the operator's to mend, with its place.
+[[noreturn]] void refuse_second(const std::string& name, const CatalogueEntry& first, const CatalogueEntry& second) {
+  const auto& written = file_of(second).empty() ? first : second;
+  const auto& other = &written == &first ? second : first;
+  if (!file_of(written).empty())
+    throw ConfigurationError(file_of(written), "the name '" + name +
+                                                   "' is that of a language of the plug-in language-" + other.plugin +
+                                                   ".so; take another one");
+  throw Error(ErrorCode::plugin,
+              "language '" + name + "' is brought by two plug-ins, " + first.plugin + " and " + second.plugin,
+              "remove one of them, or rename the language");
 }
 
 }  // namespace
@@ -62,7 +95,9 @@ void learn(CatalogueEntry& entry) {
   if (const auto flaw = flaw_of_language(names, entry.tools); !flaw.empty())
     throw Error(ErrorCode::plugin, create.text() + ": " + flaw);
   entry.details = plugin::guarded({"language", entry.plugin, "facts"}, [&] { return details_of(*entry.language); });
-  if (const auto flaw = flaw_of_details(entry.details); !flaw.empty())
+  const auto flaw = flaw_of_details(entry.details);
+  if (!flaw.empty() && !file_of(entry).empty()) throw ConfigurationError(file_of(entry), flaw);
+  if (!flaw.empty())
     throw Error(ErrorCode::plugin, "plug-in language/" + entry.plugin + ", facts of '" + names.front() + "': " + flaw);
   entry.names = std::move(names);
 }
@@ -72,12 +107,7 @@ Catalogue::Catalogue(std::vector<CatalogueEntry> languages) : languages_(std::mo
     learn(entry);
     for (const auto& name : entry.names) {
       const auto [found, added] = by_name_.emplace(name, &entry);
-      if (!added) {
-        throw Error(
-            ErrorCode::plugin,
-            "language '" + name + "' is brought by two plug-ins, " + found->second->plugin + " and " + entry.plugin,
-            "remove one of them, or rename the language");
-      }
+      if (!added) refuse_second(name, *found->second, entry);
     }
   }
 }
@@ -104,7 +134,8 @@ std::vector<std::string> Catalogue::tools() const {
 std::string Catalogue::unknown_language_text(const std::string& name) const {
   std::string text = "Language " + in_quotes(name) + " is not supported.\nSupported languages are: ";
   std::string separator;
-  for (const auto& known : names()) {
+  for (const auto& [known, entry] : by_name_) {
+    if (known != entry->names.front()) continue;  // aliases would make it twice as long
     text += separator + known;
     separator = ", ";
   }

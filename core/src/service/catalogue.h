@@ -11,7 +11,7 @@
 
 namespace pbotvm::service {
 
-/// What a language tells about itself through LanguageFacts; all empty where it does not.
+/// What a language tells about itself through LanguageFacts and LanguageOptions; all empty where it does not.
 struct LanguageDetails {
   std::string file;
   std::vector<std::string> options;
@@ -20,6 +20,9 @@ struct LanguageDetails {
   std::map<std::string, std::vector<std::string>> packages;  ///< by distribution, of those that `distributions` names
   std::string note;
   std::string origin;
+  bool takes_options = true;                      ///< words of '-' in front of the code, as LanguageOptions has it
+  std::vector<std::string> option_rules{};        ///< likewise; empty where the language does not tell
+  std::vector<std::string> options_with_value{};  ///< of those rules, each once
 };
 
 /// The distributions for which languages are asked after packages, as LanguageFacts::packages() spells them.

@@ -31,6 +31,8 @@ std::string appearance(const CatalogueEntry& entry, plugin::PatientGuard& guard)
   add_all(entry.names);
   add_all(entry.tools);
   add_all(details.options);
+  add(details.takes_options ? "options" : "no options");
+  add_all(details.option_rules);
   for (const auto& [distribution, packages] : details.packages) {
     add(distribution);
     add_all(packages);

@@ -8,20 +8,12 @@
 
 namespace pbotvm::service {
 
-namespace {
-
-// Options of compilers and interpreters whose value is a word of its own, behind which -paste may stand. What is such
-// an option depends on the language; one that is taken for it wrongly hides at most the word behind it.
-const std::vector<std::string_view> valued = {"-include", "-imacros", "-isystem", "-I", "-D", "-U",
-                                              "-L",       "-l",       "-x",       "-o", "-O"};
-
-}  // namespace
-
-bool asks_for_paste(const std::string& code) {
+bool asks_for_paste(const std::string& code, const LanguageDetails& language) {
   if (code.find("-paste") == std::string::npos) return false;
   Request request;
   request.code = code;
-  return parse_code_options(request).paste || parse_code_options(request, true, valued).paste;
+  const auto& valued = language.options_with_value;
+  return parse_code_options(request, language.takes_options, {valued.begin(), valued.end()}).paste;
 }
 
 paste::Page page_of(const Job& job, const CommentMarks& marks) {

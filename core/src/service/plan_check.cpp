@@ -127,8 +127,9 @@ std::string flaw_of_line(const std::string& what, const std::string& text, std::
   return {};
 }
 
-std::string flaw_of_lines(const std::string& what, const std::vector<std::string>& texts) {
-  if (texts.size() > max_facts) return too_many(what, texts.size(), max_facts);
+std::string flaw_of_lines(const std::string& what, const std::vector<std::string>& texts,
+                          std::size_t most = max_facts) {
+  if (texts.size() > most) return too_many(what, texts.size(), most);
   for (const auto& text : texts) {
     if (auto flaw = flaw_of_line(what, text, max_fact); !flaw.empty()) return flaw;
   }
@@ -186,6 +187,8 @@ std::string flaw_of_details(const LanguageDetails& details) {
     if (auto flaw = flaw_of_line(what, *text, is_mark ? max_comment_mark : max_fact); !flaw.empty()) return flaw;
   }
   if (auto flaw = flaw_of_lines("its default option", details.options); !flaw.empty()) return flaw;
+  if (auto flaw = flaw_of_lines("its rule for options", details.option_rules, max_option_rules); !flaw.empty())
+    return flaw;
   for (const auto& [distribution, packages] : details.packages) {
     if (auto flaw = flaw_of_lines("its package of " + distribution, packages); !flaw.empty()) return flaw;
   }

@@ -17,13 +17,14 @@ namespace pbotvm::service {
 
 struct LanguageDetails;
 
-inline constexpr std::size_t max_language_name = 64;   ///< bytes of a name
-inline constexpr std::size_t max_language_names = 32;  ///< a language's name and its aliases
-inline constexpr std::size_t max_language_tools = 64;  ///< programs that one language needs
-inline constexpr std::size_t max_hello = 64 * 1024;    ///< bytes of a hello program, or of its stdin program
-inline constexpr std::size_t max_fact = 16 * 1024;     ///< bytes of a text that it tells of itself: two paths fit
-inline constexpr std::size_t max_facts = 256;          ///< its default options, or its packages of one distribution
-inline constexpr std::size_t max_comment_mark = 64;    ///< bytes
+inline constexpr std::size_t max_language_name = 64;     ///< bytes of a name
+inline constexpr std::size_t max_language_names = 32;    ///< a language's name and its aliases
+inline constexpr std::size_t max_language_tools = 64;    ///< programs that one language needs
+inline constexpr std::size_t max_hello = 64 * 1024;      ///< bytes of a hello program, or of its stdin program
+inline constexpr std::size_t max_fact = 16 * 1024;       ///< bytes of a text that it tells of itself: two paths fit
+inline constexpr std::size_t max_facts = 256;            ///< its default options, or its packages of one distribution
+inline constexpr std::size_t max_option_rules = 10'000;  ///< of options that a request may hand over
+inline constexpr std::size_t max_comment_mark = 64;      ///< bytes
 
 /// Why a plan cannot be run; `text` is empty when it can.
 struct PlanFlaw {

@@ -2,7 +2,6 @@
 #include "service/service.h"
 
 #include <Poco/Logger.h>
-#include <Poco/String.h>
 
 #include <algorithm>
 #include <chrono>
@@ -12,40 +11,24 @@
 
 #include "pbotvm/reply_text.h"
 #include "service/client_files.h"
+#include "service/job_limits.h"
+#include "service/language_calls.h"
 #include "service/pastes.h"
-#include "service/plan_check.h"
+#include "service/refusal.h"
 #include "service/shown_name.h"
 
 namespace pbotvm::service {
 
 namespace {
 
-constexpr std::uint32_t default_open_files = 256;
-constexpr std::chrono::seconds warm_up_wall{60};         // the first run of a compiler reads it from the disk
-constexpr std::chrono::minutes progress_patience{10};    // only how often the wait is taken up again
-constexpr std::size_t most_of_a_failure = 1000;          // bytes of what a plug-in says of its own failure
-constexpr std::size_t most_left_behind = 64;             // as docs/protocol.md bounds them
+constexpr std::chrono::minutes progress_patience{10};  // only how often the wait is taken up again
+constexpr const char* same_output_text = "Same output.";
 constexpr const char* history_file = "history.db";       // below STATE, the host's working directory
 constexpr const char* persistent_directory = "persist";  // below STATE, the host's working directory, likewise:
 constexpr const char* paste_directory = "paste";
 
 Poco::Logger& log() {
   return Poco::Logger::get("service");
-}
-
-// Ends a request early: its last event.
-struct Refused {
-  Failed event;
-};
-
-[[noreturn]] void refuse(const std::string& code, const std::string& text) {
-  throw Refused{failure(code, text)};
-}
-
-// Before its job was begun: the client's wish, or what it said that it must not.
-void refuse_if_cancelled(const RequestControl& control) {
-  if (const auto wrong = control.refusal(); !wrong.empty()) refuse("bad-request", wrong);
-  if (control.cancelled()) refuse("cancelled", "The request was cancelled before its job was begun.");
 }
 
 // What the guest would refuse, found before anybody waits for it; empty when all is well.
@@ -71,16 +54,6 @@ std::string without_end(std::string text) {
   return text;
 }
 
-template <typename Number>
-void lower_to(Number& value, Number bound) {
-  value = value == Number{} ? bound : std::min(value, bound);
-}
-
-Plan plan_of(plugin::PatientGuard& guard, const CatalogueEntry& entry, const Request& request) {
-  return guard.call({"language", entry.plugin, "plan"},
-                    [language = entry.language, request] { return language->plan(request); });
-}
-
 Request request_of(const ClientRequest& client, const std::string& language) {
   Request request;
   request.language = language;
@@ -91,77 +64,6 @@ Request request_of(const ClientRequest& client, const std::string& language) {
   request.channel = client.channel;
   request.factoid = client.factoid;
   return request;
-}
-
-// What a language's plug-in does wrong ends the request with its name.
-[[noreturn]] void refuse_for_language(const CatalogueEntry& entry, const std::string& name, std::string why) {
-  why.resize(std::min(why.size(), most_of_a_failure));
-  const std::string text =
-      "Language '" + name + "' failed in its plug-in language-" + entry.plugin + ".so: " + printable(why);
-  log().error(text);
-  refuse("language-failed", text);
-}
-
-template <typename Function>
-auto of_language(const CatalogueEntry& entry, const std::string& name, Function function) {
-  try {
-    return function();
-  } catch (const std::exception& e) {
-    const std::string why = e.what(), call = "language " + entry.plugin + ": ";  // which the text names in its own way
-    refuse_for_language(entry, name, why.starts_with(call) ? why.substr(call.size()) : why);
-  }
-}
-
-void check_reply(const CatalogueEntry& entry, const std::string& name, std::string_view reply, std::uint64_t limit) {
-  if (const auto flaw = flaw_of_reply(reply, limit); !flaw.empty()) refuse_for_language(entry, name, flaw);
-}
-
-void check_plan(const CatalogueEntry& entry, const Request& request, const Job& job) {
-  const auto flaw = flaw_of_plan(job, request);
-  if (flaw.text.empty()) return;
-  if (!flaw.of_request) refuse_for_language(entry, request.language, flaw.text);
-  log().warning("language=%s refused: %s", request.language, flaw.text);
-  refuse("bad-request", "Invalid request: " + printable(flaw.text) + "; send shorter or fewer arguments, without NUL.");
-}
-
-// A client's file may stand nowhere where the language has one.
-void add_client_files(const ClientRequest& client, const std::string& language, Job& job) {
-  for (const auto& file : client.files) {
-    const auto same = [&file](const JobFile& own) { return own.path == file.path; };
-    if (std::any_of(job.files.begin(), job.files.end(), same)) {
-      refuse("bad-request", "Invalid request: the file '" + printable(file.path) +
-                                "' has the name of the file that language '" + language +
-                                "' makes of the code; give it another one.");
-    }
-  }
-  job.files.insert(job.files.end(), client.files.begin(), client.files.end());
-}
-
-bool is_below(const std::string& path, const std::string& directory) {
-  return path == directory || (path.starts_with(directory) && path[directory.size()] == '/');
-}
-
-// What of the files below the key did not come back, or may not have; empty when all did. Half of them must never
-// replace what is kept.
-std::string missing_of(const std::vector<LeftBehind>& left_behind, const std::string& key, bool others_wanted) {
-  if (left_behind.size() >= most_left_behind) return "too many files could not be taken back";
-  for (const auto& left : left_behind) {
-    // A search that was given up may have missed any file; guests name a place above the key then, or say so.
-    const bool search = left.path == "." || left.path == "..." || left.why.starts_with("not searched");
-    if (!others_wanted || search || is_below(left.path, key)) return "'" + left.path + "': " + left.why;
-  }
-  return {};
-}
-
-// Rather than refused something, with which it went on.
-bool was_ended(Limit limit) {
-  return limit != Limit::none && limit != Limit::processes && limit != Limit::file_size;
-}
-
-std::string seconds_text(std::chrono::milliseconds duration) {
-  std::string text = std::to_string(duration.count() / 1000);
-  if (duration.count() % 1000 != 0) text += "." + std::to_string(duration.count() % 1000 + 1000).substr(1);
-  return text + " s";
 }
 
 class TextAudience : public Audience {
@@ -182,16 +84,6 @@ const std::string* reply_text_of(const Event& event) {
   if (const auto* ended = std::get_if<Ended>(&event)) return &ended->reply;
   if (const auto* failed = std::get_if<Failed>(&event)) return &failed->reply;
   return nullptr;
-}
-
-void fill_limits(const config::Configuration& configuration, Limits& limits) {
-  lower_to(limits.wall, configuration.timeout);
-  lower_to(limits.cpu, configuration.timeout);
-  lower_to(limits.output, configuration.output_limit);
-  lower_to(limits.memory, configuration.memory_limit);
-  lower_to(limits.processes, configuration.process_limit);
-  lower_to(limits.file_size, configuration.file_limit);
-  lower_to(limits.open_files, default_open_files);
 }
 
 Service::Service(const config::Configuration& configuration, std::shared_ptr<const Catalogue> catalogue,
@@ -295,7 +187,9 @@ Event Service::answer(const ClientRequest& client, Audience& audience, RequestCo
 // nobody has written just now: it is neither an edit nor remembered.
 std::optional<Event> Service::edit_earlier_code(Run& run) {
   if (!history_ || run.client.factoid) return {};
-  auto answer = history_->apply(run.client.channel, run.entry.names.front(), run.client.code);
+  const auto& details = run.entry.details;
+  auto answer = history_->apply(run.client.channel, run.entry.names.front(), run.client.code,
+                                {details.takes_options, details.options_with_value});
   if (auto* reply = std::get_if<history::Reply>(&answer)) {
     log().information("language=%s answered from the history", run.request.language);
     if (reply->failed) refuse("bad-request", printable(reply->text));
@@ -332,7 +226,7 @@ Event Service::run_job(Run& run, Job job) {
   if (const auto* reply = std::get_if<machine::GuestReply>(&outcome)) {
     log().information("language=%s machine=%s ms=%?d worded by the guest", run.request.language, run.machine.name(),
                       ms);
-    return Ended{keep_page(run, without_end(printable(reply->text)))};
+    return Ended{shown_in_channel(run, keep_page(run, without_end(printable(reply->text))))};
   }
   auto& result = std::get<Result>(outcome);
   log().information("language=%s machine=%s ms=%?d limit=%s", run.request.language, run.machine.name(), ms,
@@ -373,8 +267,10 @@ void Service::bring_input(const Run& run, Job& job) {
 
 // What -paste keeps is known when the job ends; whether it can be is known before.
 void Service::begin_page(Run& run, const Job& job) {
-  if (!asks_for_paste(run.request.code)) return;
-  if (!pastes_) refuse("bad-request", "Invalid request: -paste needs a running pbotvm-host, which keeps the page.");
+  if (!asks_for_paste(run.request.code, run.entry.details)) return;
+  if (!pastes_)
+    refuse("bad-request",
+           "Invalid request: -paste needs a host, which keeps the page; start pbotvm-host and use vm-client.");
   if (configuration_.paste_files == 0)
     refuse("bad-request", "Invalid request: this host keeps no pastes; send the request without -paste.");
   run.page = page_of(job, run.entry.details.marks);
@@ -395,54 +291,31 @@ std::string Service::keep_page(Run& run, std::string reply) {
   }
 }
 
-// The files of the persist-key go with the job, and come back with its result.
-void Service::bring_kept_files(Run& run, Job& job) {
-  const std::string& key = run.client.persist_key;
-  if (key.empty()) return;
-  job.persist_key = key;
-  for (const auto& file : job.files) {
-    if (is_below(file.path, key)) {
-      refuse("bad-request", "Invalid request: the file '" + printable(file.path) +
-                                "' stands where the persistent files of '" + key + "' are; choose another name.");
-    }
+// A chat need not read the same long text again, as with PBot. A reply in JSON is for a program, which gets what it
+// asked for; a factoid's is shown always, and is the last one then; a paste's is another one each time.
+std::string Service::shown_in_channel(const Run& run, std::string reply) {
+  const auto& client = run.client;
+  if (!configuration_.same_output || client.reply != ReplyForm::text || run.page) return reply;
+  const std::string& language = run.entry.names.front();
+  const auto now = history::ShownOutputs::Clock::now();
+  if (client.factoid) {
+    shown_outputs_.show(client.channel, language, reply, now);
+  } else if (shown_outputs_.repeats(client.channel, language, reply, now)) {
+    log().information("language=%s answered: the same output as before in this channel", run.request.language);
+    return same_output_text;
   }
-  run.kept = persistent_.lease(key, Deadline::in(configuration_.queue_timeout), run.control.stop_token());
-  refuse_if_cancelled(run.control);
-  if (!run.kept) {
-    refuse("persist-key-busy", "The persistent files of '" + key +
-                                   "' are in use by another job, which did not end within " +
-                                   seconds_text(configuration_.queue_timeout) + "; try again soon.");
-  }
-  if (!speaks_frames(run.machine)) return;
-  std::vector<JobFile> files;
-  try {
-    files = persistent_.load(*run.kept);
-  } catch (const Error& e) {
-    log().error("persistent files of '%s': %s", key, std::string(e.what()));
-    const bool damaged = e.code() == ErrorCode::protocol;
-    refuse("persist-failed",
-           "The persistent files of '" + key + "' cannot be read" +
-               (damaged ? ": their archive is damaged. The host has put it aside; the next job begins "
-                          "without files."
-                        : "; the host's log says why."));
-  }
-  for (auto& file : files) {
-    file.path = key + "/" + file.path;
-    job.files.push_back(std::move(file));
-  }
-  job.directories.push_back(key);
-  job.collection.patterns.push_back(key + "/**");
-  job.collection.files = std::min<std::uint32_t>(
-      job.collection.files + static_cast<std::uint32_t>(PersistentFiles::max_files), protocol::max_collected_files);
-  job.collection.bytes =
-      std::min<std::uint64_t>(job.collection.bytes + configuration_.persist_limit, protocol::max_collected_bytes);
+  return reply;
 }
 
 machine::Outcome Service::execute(Run& run, Job job) {
   refuse_if_cancelled(run.control);
   const bool progress = run.audience.wants_progress();
   std::vector<std::string> labels;
-  for (const auto& step : job.steps) labels.push_back(step.label);
+  std::set<std::uint32_t> explaining;  // steps whose words are for the language, which tells them in its reply
+  for (const auto& step : job.steps) {
+    if (step.when == When::after_crash) explaining.insert(static_cast<std::uint32_t>(labels.size()));
+    labels.push_back(step.label);
+  }
   const auto execution = run.machine.submit(std::move(job), {progress, run.client.streams_input});
   run.control.attach(execution);
   const std::stop_callback on_cancel(run.control.stop_token(), [&execution] { execution->cancel(); });
@@ -459,6 +332,7 @@ machine::Outcome Service::execute(Run& run, Job job) {
     if (std::holds_alternative<machine::Begun>(*news)) {
       run.audience.take(Started{run.request.language, run.machine.name()});
     } else if (auto* chunk = std::get_if<OutputChunk>(news)) {
+      if (explaining.contains(chunk->step)) continue;
       const std::string label = chunk->step < labels.size() ? labels[chunk->step] : std::string();
       run.audience.take(Printed{std::move(*chunk), label});
     } else {
@@ -476,96 +350,8 @@ Event Service::finish(Run& run, Result result) {
   check_reply(run.entry, run.request.language, reply, configuration_.output_limit);
   reply = keep_page(run, without_end(std::move(reply)));
   if (!not_saved.empty()) reply += (reply.empty() ? "" : "\n") + ("[Persistent files not saved: " + not_saved + "]");
+  reply = shown_in_channel(run, std::move(reply));
   return Ended{std::move(reply), true, std::move(result.steps), result.limit, result.bytes_cut};
-}
-
-// The files that came back: those of the persist-key are kept, the others are the client's. Returns why the former were
-// not; empty when all is well.
-std::string Service::hand_out(Run& run, Result& result) {
-  const std::string& key = run.client.persist_key;
-  std::vector<JobFile> files = std::exchange(result.files, {}), kept;
-  const auto first_kept = std::stable_partition(
-      files.begin(), files.end(), [&key](const JobFile& file) { return key.empty() || !is_below(file.path, key); });
-  const bool replaced = std::any_of(first_kept, files.end(), [&key](const JobFile& file) { return file.path == key; });
-  for (auto file = first_kept; file != files.end(); ++file) {
-    file->path.erase(0, std::min(key.size() + 1, file->path.size()));
-    kept.push_back(std::move(*file));
-  }
-  files.erase(first_kept, files.end());
-  const std::string why = replaced ? "'" + key + "' is a file, and must be a directory" : save_kept(run, result, kept);
-  run.kept.reset();  // the next job of this key need not wait for a slow client
-
-  std::uint64_t bytes = 0;
-  std::uint32_t count = 0;
-  for (auto& file : files) {
-    bytes += file.content.size();
-    // The guest was told the bounds; a guest is not to be trusted.
-    if (bytes > configuration_.collect_limit || ++count > configuration_.collect_files) {
-      run.audience.take(LeftBehind{file.path, "more than the host takes back"});
-    } else {
-      run.audience.take(std::move(file));
-    }
-  }
-  for (const auto& left : result.left_behind) {
-    if (key.empty() || !is_below(left.path, key)) run.audience.take(left);
-  }
-  if (!why.empty()) run.audience.take(NotSaved{key, why});
-  return why;
-}
-
-std::string Service::save_kept(Run& run, const Result& result, const std::vector<JobFile>& files) {
-  if (!run.kept || !speaks_frames(run.machine)) return {};
-  if (was_ended(result.limit)) return "the job did not come to its end";
-  if (!result.collected) return "the guest did not send them";
-  if (const auto why = missing_of(result.left_behind, run.kept->key(), !run.client.outputs.empty()); !why.empty()) {
-    return printable(why);
-  }
-  try {
-    persistent_.save(*run.kept, files);
-  } catch (const Error& e) {
-    log().warning("persistent files of '%s': %s", run.kept->key(), std::string(e.what()));
-    return e.code() == ErrorCode::refused ? e.what() : "the host could not write them; its log says why";
-  }
-  return {};
-}
-
-std::vector<machine::WarmUp> warm_up_jobs(const config::Configuration& configuration, const Catalogue& catalogue,
-                                          plugin::PatientGuard& guard) {
-  const auto* usual = catalogue.find(configuration.language);
-  std::vector<const CatalogueEntry*> entries;
-  for (const auto& entry : catalogue.entries()) entries.push_back(&entry);
-  std::stable_partition(entries.begin(), entries.end(), [&](const auto* entry) { return entry == usual; });
-  std::set<std::set<std::string>> seen;
-  std::vector<machine::WarmUp> jobs;
-  for (const auto* entry : entries) {
-    const std::string& name = entry->names.front();
-    if (!seen.emplace(entry->tools.begin(), entry->tools.end()).second) continue;
-    try {
-      Request request;
-      request.language = name;
-      request.code =
-          guard.call({"language", entry->plugin, "hello"}, [language = entry->language] { return language->hello(); });
-      if (const auto flaw = flaw_of_hello(request.code); !flaw.empty()) throw Error(ErrorCode::plugin, flaw);
-      auto plan = plan_of(guard, *entry, request);
-      if (auto* job = std::get_if<Job>(&plan)) {
-        if (const auto flaw = flaw_of_plan(*job, request); !flaw.text.empty())
-          throw Error(ErrorCode::plugin, flaw.text);
-        fill_limits(configuration, job->limits);
-        job->limits.wall = warm_up_wall;
-        job->limits.cpu = warm_up_wall;
-        job->language = name;
-        // What runs after a crash only, such as a debugger, is to be in the machine's memory just as well.
-        for (Step& step : job->steps) step.when = step.when == When::after_crash ? When::always : step.when;
-        jobs.push_back({std::move(*job), entry->tools});
-      }
-    } catch (const std::exception& e) {
-      log().warning("language %s: its hello program is passed over: %s", name, std::string(e.what()));
-    }
-  }
-  const auto first = jobs.begin() + (usual != nullptr && !jobs.empty() ? 1 : 0);
-  std::stable_sort(first, jobs.end(),
-                   [](const auto& a, const auto& b) { return a.job.steps.size() < b.job.steps.size(); });
-  return jobs;
 }
 
 }  // namespace pbotvm::service

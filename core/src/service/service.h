@@ -11,6 +11,7 @@
 
 #include "config/configuration.h"
 #include "history/history.h"
+#include "history/shown_outputs.h"
 #include "machine/machine.h"
 #include "paste/page.h"
 #include "paste/store.h"
@@ -44,6 +45,9 @@ class Service {
 
   std::uint64_t requests() const { return requests_; }
 
+  /// Plug-ins that are called no more, because a call did not come back.
+  std::vector<plugin::Suspension> suspensions() const { return guard_.suspensions(); }
+
   /// The languages that the next request finds. shared: a request keeps those that it began with.
   std::shared_ptr<const Catalogue> catalogue() const;
 
@@ -75,10 +79,13 @@ class Service {
   std::optional<Event> edit_earlier_code(Run& run);
   Event run_job(Run& run, Job job);
   void prepare(Run& run, Job& job);
+  static void add_client_files(const ClientRequest& client, const std::string& language, Job& job);
   void bring_kept_files(Run& run, Job& job);
+  std::vector<JobFile> load_kept(const PersistentFiles::Lease& lease);
   void bring_input(const Run& run, Job& job);
   void begin_page(Run& run, const Job& job);
   std::string keep_page(Run& run, std::string reply);
+  std::string shown_in_channel(const Run& run, std::string reply);
   machine::Outcome execute(Run& run, Job job);
   Event finish(Run& run, Result result);
   std::string hand_out(Run& run, Result& result);
@@ -92,19 +99,11 @@ class Service {
   plugin::PatientGuard& guard_;
   PersistentFiles persistent_;
   std::optional<history::History> history_;
+  history::ShownOutputs shown_outputs_;
   std::optional<paste::Store> pastes_;
   std::optional<Fortune> fortune_;
   std::atomic<std::uint64_t> requests_{0};
 };
-
-/// Hello programs to be run once before a snapshot is taken: one language for each distinct set of tools, the host's
-/// default language first, then those with the fewest steps, as what only interprets is sooner done. A plug-in that
-/// fails is logged and passed over.
-std::vector<machine::WarmUp> warm_up_jobs(const config::Configuration& configuration, const Catalogue& catalogue,
-                                          plugin::PatientGuard& guard);
-
-/// A job's limits as the configuration has them, where the language named none or larger ones.
-void fill_limits(const config::Configuration& configuration, Limits& limits);
 
 /// What a client that wants text reads: null for all events but a request's last one.
 const std::string* reply_text_of(const Event& event);

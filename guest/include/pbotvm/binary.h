@@ -24,54 +24,55 @@ extern "C" {
 #endif
 
 /* What separates groups of digits, and how many digits are in one; 0: they are not separated. */
-PBOTVM_BINARY_LOCAL_ int pbotvm_grouping_(const struct printf_info* info, const char** separator) {
-  const struct lconv* local;
-  *separator = ".";
-  if (!info->group) return 0;
-  if (info->alt) return 4;
-  local = localeconv();
-  *separator = local->thousands_sep;
-  return local->grouping[0] > 0 && local->grouping[0] < CHAR_MAX ? local->grouping[0] : 0;
+PBOTVM_BINARY_LOCAL_ int pbotvm_grouping_(const struct printf_info* info_, const char** separator_) {
+  const struct lconv* local_;
+  *separator_ = ".";
+  if (!info_->group) return 0;
+  if (info_->alt) return 4;
+  local_ = localeconv();
+  *separator_ = local_->thousands_sep;
+  return local_->grouping[0] > 0 && local_->grouping[0] < CHAR_MAX ? local_->grouping[0] : 0;
 }
 
-PBOTVM_BINARY_LOCAL_ unsigned long long pbotvm_argument_(const struct printf_info* info, const void* argument) {
-  if (info->is_long_double) return *(const unsigned long long*)argument;
-  if (info->is_long) return *(const unsigned long*)argument;
-  if (info->is_char) return *(const unsigned char*)argument;
-  if (info->is_short) return *(const unsigned short*)argument;
-  return *(const unsigned int*)argument;
+PBOTVM_BINARY_LOCAL_ unsigned long long pbotvm_argument_(const struct printf_info* info_, const void* argument_) {
+  if (info_->is_long_double) return *(const unsigned long long*)argument_;
+  if (info_->is_long) return *(const unsigned long*)argument_;
+  if (info_->is_char) return *(const unsigned char*)argument_;
+  if (info_->is_short) return *(const unsigned short*)argument_;
+  return *(const unsigned int*)argument_;
 }
 
-PBOTVM_BINARY_LOCAL_ int pbotvm_print_binary_(FILE* stream, const struct printf_info* info,
-                                              const void* const* arguments) {
-  const unsigned long long value = pbotvm_argument_(info, arguments[0]);
-  const int bits = (int)sizeof value * CHAR_BIT;
-  const char* separator;
-  const int group = pbotvm_grouping_(info, &separator);
-  int used = 0, digits = info->prec < 0 ? 1 : info->prec, width, at;
-  while (used < bits && value >> used != 0) ++used;
-  if (digits < used) digits = used;
-  if (info->alt) digits += -digits & 3;
-  width = digits + (group && digits ? (digits - 1) / group : 0);
-  if (!info->left)
-    for (at = width; at < info->width; ++at) fputc((int)info->pad, stream);
-  for (at = digits - 1; at >= 0; --at) {
-    fputc(at < bits && (value >> at & 1) ? '1' : '0', stream);
-    if (group && at > 0 && at % group == 0) fputs(separator, stream);
+PBOTVM_BINARY_LOCAL_ int pbotvm_print_binary_(FILE* stream_, const struct printf_info* info_,
+                                              const void* const* arguments_) {
+  const unsigned long long value_ = pbotvm_argument_(info_, arguments_[0]);
+  const int bits_ = (int)sizeof value_ * CHAR_BIT;
+  const char* separator_;
+  const int group_ = pbotvm_grouping_(info_, &separator_);
+  int used_ = 0, digits_ = info_->prec < 0 ? 1 : info_->prec, width_, at_;
+  while (used_ < bits_ && value_ >> used_ != 0) ++used_;
+  if (digits_ < used_) digits_ = used_;
+  if (info_->alt) digits_ += -digits_ & 3;
+  width_ = digits_ + (group_ && digits_ ? (digits_ - 1) / group_ : 0);
+  if (!info_->left)
+    for (at_ = width_; at_ < info_->width; ++at_) fputc((int)info_->pad, stream_);
+  for (at_ = digits_ - 1; at_ >= 0; --at_) {
+    fputc(at_ < bits_ && (value_ >> at_ & 1) ? '1' : '0', stream_);
+    if (group_ && at_ > 0 && at_ % group_ == 0) fputs(separator_, stream_);
   }
-  if (info->left)
-    for (at = width; at < info->width; ++at) fputc(' ', stream);
-  return width > info->width ? width : info->width;
+  if (info_->left)
+    for (at_ = width_; at_ < info_->width; ++at_) fputc(' ', stream_);
+  return width_ > info_->width ? width_ : info_->width;
 }
 
-PBOTVM_BINARY_LOCAL_ int pbotvm_binary_argument_(const struct printf_info* info, size_t count, int* types, int* sizes) {
-  (void)sizes;
-  if (count < 1) return -1;
-  types[0] = PA_INT;
-  if (info->is_char) types[0] = PA_CHAR;
-  if (info->is_short) types[0] |= PA_FLAG_SHORT;
-  if (info->is_long) types[0] |= PA_FLAG_LONG;
-  if (info->is_long_double) types[0] = PA_INT | PA_FLAG_LONG_LONG;
+PBOTVM_BINARY_LOCAL_ int pbotvm_binary_argument_(const struct printf_info* info_, size_t count_, int* types_,
+                                                 int* sizes_) {
+  (void)sizes_;
+  if (count_ < 1) return -1;
+  types_[0] = PA_INT;
+  if (info_->is_char) types_[0] = PA_CHAR;
+  if (info_->is_short) types_[0] |= PA_FLAG_SHORT;
+  if (info_->is_long) types_[0] |= PA_FLAG_LONG;
+  if (info_->is_long_double) types_[0] = PA_INT | PA_FLAG_LONG_LONG;
   return 1;
 }
 

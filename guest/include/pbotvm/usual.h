@@ -39,6 +39,4 @@
 #include <stdnoreturn.h>
 #include <uchar.h>
 #endif
-
-#include "value.h"
 #endif

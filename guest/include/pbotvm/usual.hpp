@@ -7,20 +7,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <bitset>
 #include <cassert>
 #include <cctype>
 #include <cerrno>
 #include <cfloat>
-#include <chrono>
 #include <climits>
 #include <cmath>
 #include <complex>
 #include <csignal>
 #include <cstddef>
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -36,23 +32,29 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <numeric>
 #include <queue>
-#include <random>
 #include <set>
 #include <sstream>
 #include <stack>
 #include <stdexcept>
 #include <string>
+#include <typeinfo>
+#include <utility>
+#include <vector>
+#if __cplusplus >= 201103L
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <random>
 #include <thread>
 #include <tuple>
 #include <type_traits>
-#include <typeinfo>
 #include <unordered_map>
 #include <unordered_set>
-#include <utility>
-#include <vector>
+#endif
 #if __cplusplus >= 201703L
 #include <any>
 #include <optional>

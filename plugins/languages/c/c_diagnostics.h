@@ -10,7 +10,8 @@ struct DiagnosticsContext {
   std::string_view file;     ///< what the author's code is called: "prog.c"
   bool one_line = false;     ///< places are left out: in code of one line they tell nothing
   bool knows_binary = true;  ///< %b in formats is understood by the library, whatever the compiler says about it
-  bool carets = false;       ///< the lines that a message quotes are wanted; some are not the author's
+  bool carets = false;       ///< the line of a message is to be quoted
+  std::string_view code{};   ///< what the author wrote; messages about what was put around it are left out
 };
 
 /// What a compiler and its linker printed, relative to what the author wrote: without the files of others, the ways

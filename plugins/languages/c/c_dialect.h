@@ -34,7 +34,4 @@ const std::vector<Dialect>& dialects();
 /// By either name; throws std::out_of_range for one that is none.
 const Dialect& dialect(std::string_view name);
 
-/// Rules for ToolOptions: what a request may hand to any of these compilers.
-std::vector<std::string> option_rules();
-
 }  // namespace pbotvm::c

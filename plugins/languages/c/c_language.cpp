@@ -7,8 +7,9 @@
 
 #include "c_diagnostics.h"
 #include "c_wrap.h"
-#include "crash.h"
+#include "compiler_options.h"
 #include "helpers.h"
+#include "hidden_macros.h"
 #include "pbotvm/reply_text.h"
 #include "sanitizer_messages.h"
 
@@ -26,6 +27,16 @@ struct Parsed {
   WrapOptions wrap;
 };
 
+// What the compiler is told and the wrapping has to know.
+void read_compiler_option(const std::vector<std::string>& given, std::size_t at, WrapOptions& wrap) {
+  const std::string_view option = given[at];
+  if (option == "-nostdlib" || option == "-nodefaultlibs" || option == "-nostartfiles") wrap.library = false;
+  const bool apart = at > 0 && given[at - 1] == "-D";
+  if (!apart && !option.starts_with("-D")) return;
+  const std::string_view name = defined_name(apart ? option : option.substr(2));
+  if (!name.empty()) wrap.macros.emplace_back(name);
+}
+
 Parsed parse(const Request& request, const Dialect& dialect, const ToolOptions& allowed) {
   Parsed parsed{parse_code_options(request, true, allowed.with_value()), {}};
   parsed.wrap.cplusplus = dialect.cplusplus;
@@ -40,6 +51,7 @@ Parsed parse(const Request& request, const Dialect& dialect, const ToolOptions& 
     } else if (given[i] == "-include" && i + 1 < given.size()) {
       parsed.wrap.includes.push_back(given[++i]);
     } else {
+      read_compiler_option(given, i, parsed.wrap);
       compiler.push_back(given[i]);
     }
   }
@@ -92,7 +104,7 @@ bool wants_carets(const CodeOptions& options) {
 
 }  // namespace
 
-CLanguage::CLanguage(std::string_view name) : dialect_(dialect(name)), allowed_(option_rules()) {}
+CLanguage::CLanguage(std::string_view name) : dialect_(dialect(name)), allowed_(c::option_rules()) {}
 
 std::vector<std::string> CLanguage::aliases() const {
   if (dialect_.other_name.empty()) return {};
@@ -123,6 +135,7 @@ std::string CLanguage::note() const {
 }
 
 void* CLanguage::extension(std::string_view wanted) {
+  if (wanted == LanguageOptions::identifier) return static_cast<LanguageOptions*>(this);
   return wanted == LanguageFacts::identifier ? static_cast<LanguageFacts*>(this) : nullptr;
 }
 
@@ -158,7 +171,7 @@ Plan CLanguage::plan(const Request& request) const {
   run.environment = run_environment();
   run.reads_input = true;
   run.when = When::after_success;
-  job.steps = {std::move(build), std::move(run), crash_step()};
+  job.steps = {std::move(build), std::move(run), crash_step(crash_marks_.mark_of(request.code))};
   if (helped) run_with_helpers(job, run_step, options.code, dialect_.source());
   job.input = std::move(options.input);
   return job;
@@ -168,13 +181,14 @@ std::string CLanguage::reply(const Request& request, const Result& result) const
   const Parsed parsed = parse(request, dialect_, allowed_);
   std::string messages;
   for (const std::string& notice : wrap(parsed.common.code, parsed.wrap).notices) messages += notice + '\n';
-  messages += compiler_messages(output_of(result, compile_step),
-                                {dialect_.source(), one_line(parsed), true, wants_carets(parsed.common)});
+  messages += compiler_messages(output_of(result, compile_step), {dialect_.source(), one_line(parsed), true,
+                                                                  wants_carets(parsed.common), parsed.common.code});
   messages.erase(messages.find_last_not_of('\n') + 1);
   if (!ran(result, run_step)) return failure_reply(result, messages);
   if (!messages.empty()) messages = '[' + messages + ']';
   Result plain = without_explanation(result, dialect_.source(), one_line(parsed));
-  const std::string crash = crash_text(result, run_step, explain_step, {dialect_.source(), parsed.common.code});
+  const std::string crash = crash_text(result, run_step, explain_step, {dialect_.source(), parsed.common.code},
+                                       crash_marks_.mark_of(request.code));
   if (!crash.empty() && !was_killed(result)) tell_crash(plain, crash);
   return program_reply(request, plain, messages);
 }

@@ -5,14 +5,16 @@
 #include <string_view>
 
 #include "c_dialect.h"
+#include "crash.h"
 #include "pbotvm/language.h"
 #include "pbotvm/language_facts.h"
+#include "pbotvm/language_options.h"
 #include "pbotvm/tool_options.h"
 
 namespace pbotvm::c {
 
 /// C or C++ of one standard, compiled in the guest.
-class CLanguage final : public Language, public LanguageFacts {
+class CLanguage final : public Language, public LanguageFacts, public LanguageOptions {
  public:
   /// `name` is what -lang= takes: c89, c11, clang, c++20 ... Throws std::out_of_range for one that is none.
   explicit CLanguage(std::string_view name);
@@ -33,9 +35,13 @@ class CLanguage final : public Language, public LanguageFacts {
   std::string note() const override;
   std::string origin() const override { return {}; }
 
+  bool takes_options() const override { return true; }
+  std::vector<std::string> option_rules() const override { return allowed_.rules(); }
+
  private:
   const Dialect& dialect_;
   ToolOptions allowed_;
+  CrashMarks crash_marks_;
 };
 
 }  // namespace pbotvm::c

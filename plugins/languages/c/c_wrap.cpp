@@ -8,15 +8,18 @@
 #include "c_members.h"
 #include "c_tokens.h"
 #include "cpp_items.h"
+#include "hidden_macros.h"
 #include "last_value.h"
 #include "preamble.h"
+#include "shown_value.h"
+#include "source_emitter.h"
 
 namespace pbotvm::c {
 
 namespace {
 
-constexpr std::size_t padding_budget = 64 * 1024;  // bytes of blanks that keep columns, in all
-constexpr std::size_t most_divided = 128 * 1024;   // bytes of code; more is no snippet
+constexpr std::size_t most_divided = 128 * 1024;  // bytes of code; more is no snippet
+constexpr std::size_t most_macros = 64;           // of the code, where its value is shown
 
 // %b, %#b, %08llb ... in a format.
 bool has_binary_conversion(std::string_view literal) {
@@ -29,84 +32,11 @@ bool has_binary_conversion(std::string_view literal) {
   return false;
 }
 
-// Pieces of the author's code, put where the compiler believes that they stand where the author wrote them.
-class Emitter {
- public:
-  Emitter(std::string_view code, const std::vector<Token>& tokens, std::string_view name)
-      : code_(code), tokens_(tokens), name_(name) {
-    for (std::size_t at = 0; at < code.size(); ++at)
-      if (code[at] == '\n') line_starts_.push_back(at + 1);
-  }
-
-  void raw(std::string_view text) { out_ += text; }
-
-  // The tokens from `first` to `last`, with all that stands between them. A directive gets a line of its own.
-  void tokens(std::size_t first, std::size_t last) {
-    for (std::size_t at = first; at <= last; ++at) {
-      const Token& token = tokens_[at];
-      const bool beside_directive =
-          at > first && !token.line_start &&
-          (token.kind == TokenKind::directive || tokens_[at - 1].kind == TokenKind::directive);
-      if (at == first || beside_directive) {
-        place(token.begin);
-      } else {
-        out_ += code_.substr(tokens_[at - 1].end, token.begin - tokens_[at - 1].end);
-      }
-      out_ += token.text;
-    }
-  }
-
-  // Starts a line that counts as the one of `offset`, at its column.
-  void place(std::size_t offset) {
-    const auto next = std::upper_bound(line_starts_.begin(), line_starts_.end(), offset);
-    end_line();
-    out_ += "#line " + std::to_string(next - line_starts_.begin()) + " \"" + std::string(name_) + "\"\n";
-    pad(*(next - 1), offset);
-  }
-
-  void end_line() {
-    if (!out_.empty() && out_.back() != '\n') out_ += '\n';
-  }
-
-  std::string take() { return std::move(out_); }
-
- private:
-  void pad(std::size_t from, std::size_t to) {
-    if (to - from > padding_left_) return;
-    padding_left_ -= to - from;
-    for (const char c : code_.substr(from, to - from)) {
-      const bool continues = (static_cast<unsigned char>(c) & 0xc0) == 0x80;
-      if (!continues) out_ += c == '\t' ? '\t' : ' ';
-    }
-  }
-
-  std::string_view code_;
-  const std::vector<Token>& tokens_;
-  std::string_view name_;  // of the file
-  std::vector<std::size_t> line_starts_{0};
-  std::size_t padding_left_ = padding_budget;
-  std::string out_;
-};
-
 // A run of tokens that is emitted as it stands.
 struct Span {
   std::size_t first, last;
   bool add_semicolon;
 };
-
-// A C string of text on one line.
-std::string literal(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '\n') {
-      quoted += "\\n";
-      continue;
-    }
-    if (c == '"' || c == '\\' || c == '?') quoted += '\\';  // '?': trigraphs
-    quoted += c;
-  }
-  return quoted + '"';
-}
 
 // Items divided into what stands outside of main and what stands in it.
 class Wrapping {
@@ -116,8 +46,12 @@ class Wrapping {
         options_(options),
         tokens_(tokenize(code, options.cplusplus)),
         items_(items_of(code, tokens_, options.cplusplus)),
-        emitter_(code, tokens_, options.cplusplus ? "prog.cpp" : "prog.c") {
-    for (const Token& token : tokens_) includes_ = includes_ || is_include(token);
+        file_(options.cplusplus ? "prog.cpp" : "prog.c"),
+        emitter_(code, tokens_, file_, hidden()) {
+    for (const Token& token : tokens_) {
+      includes_ = includes_ || is_include(token);
+      includes_itself_ = includes_itself_ || may_include_itself(token);
+    }
     for (const Item& item : items_) {
       lifts_ = lifts_ || item.kind == ItemKind::function || (options.cplusplus && item.kind == ItemKind::declaration);
       has_main_ = has_main_ || (item.kind == ItemKind::function && tokens_[item.name].is("main"));
@@ -125,16 +59,11 @@ class Wrapping {
   }
 
   WrappedProgram run() {
-    const bool whole = has_main_ || !options_.main || is_large();
+    const bool whole = has_main_ || !options_.main || is_large() || includes_itself_;
     if (!whole) divide();
-    Preamble wanted;
-    wanted.cplusplus = options_.cplusplus;
-    wanted.usual_headers = options_.headers && !includes_;
-    wanted.value = value_.kind != LastValue::Kind::none;
-    wanted.binary = prints_binary();
-    emitter_.raw(preamble(wanted));
-    for (const std::string& header : options_.includes) emitter_.raw("#include <" + header + ">\n");
-    emitter_.raw(options_.prologue);
+    if (includes_itself_) emitter_.raw("#if __INCLUDE_LEVEL__ == 0\n");
+    emit_preamble();
+    if (includes_itself_) emitter_.raw("#endif\n");
     if (!whole) {
       emit_divided();
     } else if (!tokens_.empty()) {
@@ -154,6 +83,49 @@ class Wrapping {
 
   static bool is_include(const Token& token) {
     return token.kind == TokenKind::directive && directive_name(token.text).substr(0, 7) == "include";
+  }
+
+  // In it is what was put around the code, which is to be there once: such code is a whole program.
+  bool may_include_itself(const Token& token) const {
+    if (token.kind != TokenKind::directive) return false;
+    return token.text.find(file_) != std::string_view::npos || token.text.find("__FILE__") != std::string_view::npos ||
+           token.text.find("__BASE_FILE__") != std::string_view::npos;
+  }
+
+  // Code that speaks of what is ours may be about it.
+  bool knows_ours() const {
+    return code_.find("pbotvm_") != std::string_view::npos || code_.find("PBOTVM_") != std::string_view::npos;
+  }
+
+  // The macros of the code.
+  Names defined() const {
+    Names names;
+    for (const Token& token : tokens_)
+      if (token.kind == TokenKind::directive && directive_name(token.text) == "define")
+        names.emplace(macro_name(token.text));
+    names.erase("");
+    return names;
+  }
+
+  Names hidden() const {
+    Names names = defined();
+    for (const std::string& macro : options_.macros) names.insert(macro);
+    std::erase_if(names, [](const std::string& name) { return !is_used_around(name); });
+    return names;
+  }
+
+  void emit_preamble() {
+    Preamble wanted;
+    wanted.cplusplus = options_.cplusplus;
+    wanted.usual_headers = options_.headers && !includes_;
+    wanted.value = value_.kind != LastValue::Kind::none;
+    wanted.binary = options_.library && prints_binary();
+    wanted.line_buffering = options_.library;
+    for (const std::string& macro : options_.macros)
+      if (macro.front() != '_' || is_used_around(macro)) wanted.hidden.insert(macro);
+    emitter_.raw(preamble(wanted));
+    for (const std::string& header : options_.includes) emitter_.raw("#include <" + header + ">\n");
+    emitter_.raw(options_.prologue);
   }
 
   // printf("%b"), which compilers and libraries of today are only learning.
@@ -184,7 +156,8 @@ class Wrapping {
       }
     }
     if (!repeats_matter_) drop_repeats();
-    if (options_.value) value_ = last_value(tokens_, statements, options_.cplusplus);
+    if (options_.value && options_.library && !knows_ours() && defined().size() <= most_macros)
+      value_ = last_value(tokens_, statements, options_.cplusplus);
     if (value_.kind != LastValue::Kind::none) structures_ = plain_structures(tokens_, items_, options_.cplusplus);
   }
 
@@ -207,9 +180,8 @@ class Wrapping {
 
   void emit_divided() {
     emit(outside_);
-    emitter_.end_line();
-    if (options_.cplusplus && value_.kind != LastValue::Kind::none) emit_value_header();
-    emitter_.raw("int main(int argc, char *argv[]) {\n");
+    if (options_.cplusplus && value_.kind != LastValue::Kind::none) emit_value_header(emitter_, structures_, defined());
+    emitter_.around("int main(int argc __attribute__((__unused__)), char *argv[] __attribute__((__unused__))) {");
     std::set<std::string_view> undefined;
     for (const std::size_t token : repeats_) {
       const std::string_view name = macro_name(tokens_[token].text);
@@ -218,83 +190,14 @@ class Wrapping {
     if (value_.kind == LastValue::Kind::expression) {
       inside_.pop_back();
       emit(inside_);
-      emit_expression();
+      emit_expression(emitter_, value_, structures_, options_.cplusplus);
     } else {
       emit(inside_);
-      emit_variables();
+      emit_variables(emitter_, value_, structures_, options_.cplusplus);
     }
+    emitter_.hide();
     if (!tokens_.empty()) emitter_.place(tokens_.back().begin);
     emitter_.raw("return 0;\n}\n");
-  }
-
-  // C++: in front of main, behind the types that the code defines.
-  void emit_value_header() {
-    emitter_.raw("#if defined PBOTVM_VALUE_H && !defined PBOTVM_VALUE_HPP\n#include <pbotvm/value.hpp>\n#endif\n");
-    if (structures_.empty()) return;
-    std::string text = "#ifdef PBOTVM_VALUE_HPP\nnamespace pbotvm_ {\n";
-    for (const Structure& structure : structures_) {
-      text += "template <> struct members_<::" + structure.type + "> {\nstatic constexpr bool known_ = true;\n";
-      text += "template <class F_> static void each_(const ::" + structure.type + "& of_, F_& f_) {";
-      for (const Member& member : structure.members) text += " f_(\"" + member.name + "\", of_." + member.name + ");";
-      text += " }\n};\n";
-    }
-    emitter_.raw(text + "}\n#endif\n");
-  }
-
-  // C: of pbotvm_value_, whichever structure it is.
-  std::string show_value(const std::string& name) const {
-    std::string text = "PBOTVM_SHOW_VALUE_(" + name + ");";
-    for (const Structure& structure : structures_) {
-      text +=
-          "\nif (__builtin_types_compatible_p(pbotvm_type_, " + structure.type + ") && pbotvm_name_(" + name + ")) { ";
-      text +=
-          structure.type + " *pbotvm_of_ = (" + structure.type + " *)(void *)&pbotvm_value_; pbotvm_put_(\"{\", 1);";
-      bool first = true;
-      for (const Member& member : structure.members) {
-        text += member.array ? " PBOTVM_ELEMENTS_(" : " PBOTVM_MEMBER_(";
-        text += std::string(first ? "\"" : "\", ") + member.name + " = \", pbotvm_of_->" + member.name + ");";
-        first = false;
-      }
-      text += " pbotvm_put_(\"}\", 1); pbotvm_end_(\"" + structure.type + "\"); }";
-    }
-    return text;
-  }
-
-  void emit_expression() {
-    emitter_.end_line();
-    if (options_.cplusplus) {
-      emitter_.raw("#ifdef PBOTVM_VALUE_HPP\n::pbotvm_::value_(" + literal(value_.text) + "),\n#endif\n");
-      emitter_.tokens(value_.first, value_.last);
-      emitter_.raw(";");
-      return;
-    }
-    emitter_.raw("#ifdef PBOTVM_VALUE_H\n{ __extension__ typedef __typeof__(((void)0, (");
-    emitter_.tokens(value_.first, value_.last);
-    emitter_.raw("\n))) pbotvm_type_; PBOTVM_HOLDER_ = __builtin_choose_expr(PBOTVM_IS_VOID_, ((void)(");
-    emitter_.tokens(value_.first, value_.last);
-    emitter_.raw("\n), 0), (");
-    emitter_.tokens(value_.first, value_.last);
-    emitter_.raw("\n)); " + show_value(literal(value_.text)) + " }\n#else\n");
-    emitter_.tokens(value_.first, value_.last);
-    emitter_.raw(";\n#endif\n");
-  }
-
-  void emit_variables() {
-    if (value_.variables.empty()) return;
-    emitter_.end_line();
-    emitter_.raw(options_.cplusplus ? "#ifdef PBOTVM_VALUE_HPP\n" : "#ifdef PBOTVM_VALUE_H\n");
-    for (const ShownVariable& variable : value_.variables) {
-      const std::string name = literal(variable.text);
-      if (options_.cplusplus) {
-        emitter_.raw("::pbotvm_::value_(" + name + "), " + variable.text + ";\n");
-      } else if (variable.array) {
-        emitter_.raw("PBOTVM_SHOW_ARRAY_(" + name + ", " + variable.text + ");\n");
-      } else {
-        emitter_.raw("{ __extension__ typedef __typeof__(((void)0, (" + variable.text +
-                     "))) pbotvm_type_; PBOTVM_HOLDER_ = (" + variable.text + "); " + show_value(name) + " }\n");
-      }
-    }
-    emitter_.raw("#endif\n");
   }
 
   // Neighbours go out in one piece.
@@ -323,8 +226,9 @@ class Wrapping {
   const WrapOptions& options_;
   std::vector<Token> tokens_;
   std::vector<Item> items_;
-  Emitter emitter_;
-  bool includes_ = false, lifts_ = false, has_main_ = false;
+  std::string_view file_;  // what it is called
+  SourceEmitter emitter_;
+  bool includes_ = false, includes_itself_ = false, lifts_ = false, has_main_ = false;
   std::vector<Span> outside_, inside_;
   LastValue value_;
   std::vector<Structure> structures_;  // whose values can be shown

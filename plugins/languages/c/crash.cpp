@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "crash.h"
 
+#include <Poco/DigestEngine.h>
+#include <Poco/HMACEngine.h>
+#include <Poco/SHA1Engine.h>
+
 #include <algorithm>
 #include <charconv>
 #include <csignal>
+#include <random>
 
 #include "gdb_frames.h"
 #include "pbotvm/reply_text.h"
@@ -18,12 +23,13 @@ constexpr std::size_t callers_shown = 4;     // beside the frame that failed
 constexpr long one_frame = 1 << 20;          // bytes, that one function's variables may have on the stack
 constexpr std::size_t most_statement = 120;  // bytes
 constexpr std::size_t most_function = 200;   // bytes of a name; a template's has no end
+constexpr std::size_t most_value = 150;      // bytes of one local variable's
 constexpr std::size_t most_values = 600;     // bytes of arguments, and of local variables
+constexpr std::size_t most_frames = 65536;   // bytes of the debugger's words about all frames
+constexpr std::size_t mark_digits = 32;
 
-// What begins the parts of the step's output.
-constexpr std::string_view frames_mark = "@pbotvm-frames";
-constexpr std::string_view fault_mark = "@pbotvm-fault";
-constexpr std::string_view places_mark = "@pbotvm-places";
+// The parts of the step's output: of each a line "@MARK NAME", then what it holds.
+constexpr std::string_view frames_part = "frames", fault_part = "fault", places_part = "places";
 
 // The words of strsignal(3), which the host's C library may have in another language.
 struct SignalName {
@@ -60,11 +66,16 @@ const StepResult* find_step(const Result& result, std::uint32_t step) {
   return found == result.steps.end() ? nullptr : &*found;
 }
 
-std::string_view part_behind(std::string_view text, std::string_view mark) {
-  const std::size_t at = text.find(mark);
-  if (at == std::string_view::npos) return {};
-  text.remove_prefix(at + mark.size());
-  return text.substr(0, text.find("@pbotvm-"));
+std::string line_of(std::string_view mark, std::string_view part) {
+  return "@" + std::string(mark) + " " + std::string(part);
+}
+
+std::string_view part_of(std::string_view text, std::string_view mark, std::string_view part) {
+  const std::string begin = line_of(mark, part) + "\n";
+  const std::size_t at = text.find(begin);
+  if (mark.empty() || at == std::string_view::npos) return {};
+  text.remove_prefix(at + begin.size());
+  return text.substr(0, text.find(line_of(mark, "")));
 }
 
 std::string cut(std::string text, std::size_t most) {
@@ -85,7 +96,6 @@ std::string frame_text(const Frame& frame, const CrashSource& source) {
 
 // `distance`: of the address that could not be reached to the end of the stack.
 bool is_beside_stack(std::string_view distance) {
-  distance.remove_prefix(std::min(distance.size(), distance.find_first_not_of('\n')));
   long bytes = 0;
   const auto [end, error] = std::from_chars(distance.data(), distance.data() + distance.size(), bytes);
   return error == std::errc() && bytes > -one_frame && bytes < one_frame;
@@ -107,30 +117,49 @@ std::string locals_text(const Frame& frame) {
   std::string text;
   for (const auto& [name, value] : frame.locals) {
     if (name.starts_with("pbotvm_") || name.starts_with("__")) continue;  // not of the author
-    text += (text.empty() ? "" : "; ") + name + " = " + value;
+    text += (text.empty() ? "" : "; ") + name + " = " + cut(value, most_value);
   }
   return text.empty() ? "" : " <local variables: " + cut(std::move(text), most_values) + '>';
 }
 
 }  // namespace
 
-Step crash_step() {
+// One for all languages, also for those that are made anew at a reload: by their plans they are seen to be the same.
+CrashMarks::CrashMarks() {
+  static const std::string secret = [] {
+    std::random_device random;
+    std::string words;
+    for (int word = 0; word < 8; ++word) words += std::to_string(random());
+    return words;
+  }();
+  secret_ = secret;
+}
+
+std::string CrashMarks::mark_of(std::string_view code) const {
+  Poco::HMACEngine<Poco::SHA1Engine> engine(secret_);
+  engine.update(code.data(), code.size());
+  return Poco::DigestEngine::digestToHex(engine.digest()).substr(0, mark_digits);
+}
+
+Step crash_step(std::string_view mark) {
   Step step;
   step.label = crash_label;
   step.argv = {"gdb", "-nx", "-q", "-batch"};
-  // No look-up over a network, no waiting for an answer, no lines broken.
-  for (const char* setting : {"debuginfod enabled off", "confirm off", "width 0", "height 0", "print thread-events off",
-                              "print elements 64", "print repeats 8", "print frame-arguments all"})
+  // No look-up over a network, no waiting for an answer, no lines broken; large arrays are read, but not all shown.
+  for (const char* setting :
+       {"debuginfod enabled off", "confirm off", "width 0", "height 0", "print thread-events off", "print elements 64",
+        "print repeats 8", "print frame-arguments all", "max-value-size 16777216"})
     step.argv.insert(step.argv.end(), {"-iex", std::string("set ") + setting});
   step.argv.insert(step.argv.end(), {"./prog", "core"});
+  const std::string frames = std::to_string(frames_asked);
+  const auto begin = [mark](std::string_view part) { return "echo \\n" + line_of(mark, part) + "\\n"; };
   for (const std::string& command :
-       {"echo " + std::string(frames_mark) + "\\n", "backtrace -full " + std::to_string(frames_asked),
-        "echo " + std::string(fault_mark) + "\\n",
+       {begin(frames_part), "pipe backtrace -full " + frames + " | head -c " + std::to_string(most_frames),
+        begin(fault_part),
         // How far the address that could not be reached is from the end of the stack.
-        std::string("output (long)$_siginfo._sifields._sigfault.si_addr - (long)$sp"),
-        "echo " + std::string(places_mark) + "\\n",
+        std::string("output (long)$_siginfo._sifields._sigfault.si_addr - (long)$sp"), begin(places_part),
         // gdb knows no columns; where a line holds several statements only they tell which one it was.
-        "shell eu-stack -s -n " + std::to_string(frames_asked) + " --executable=prog --core=core 2>&1; rm -f core"})
+        "shell eu-stack -s -n " + frames + " --executable=prog --core=core 2>&1; rm -f core"})
     step.argv.insert(step.argv.end(), {"-ex", command});
   step.environment = {{"LC_MESSAGES", "C"}, {"DEBUGINFOD_URLS", ""}, {"PYTHONNOUSERSITE", "1"}};
   step.when = When::after_crash;
@@ -142,16 +171,17 @@ std::vector<std::pair<std::string, std::string>> run_environment() {
   return {{"UBSAN_OPTIONS", signals}, {"ASAN_OPTIONS", signals + ":disable_coredump=0:color=never"}};
 }
 
-std::string crash_text(const Result& result, std::uint32_t run, std::uint32_t explain, const CrashSource& source) {
+std::string crash_text(const Result& result, std::uint32_t run, std::uint32_t explain, const CrashSource& source,
+                       std::string_view mark) {
   const StepResult* step = find_step(result, run);
   if (!step || step->signal == 0 || (step->limit != Limit::none && step->limit != Limit::processes)) return {};
   std::string text = "Program received signal " + signal_text(step->signal);
   const std::string said = stream_of(result, explain, Stream::out);
   const std::vector<Frame> frames =
-      read_backtrace(part_behind(said, frames_mark), part_behind(said, places_mark), source.file);
+      read_backtrace(part_of(said, mark, frames_part), part_of(said, mark, places_part), source.file);
   if (frames.empty()) return text;
   const Frame& failed = frames.front();
-  if (step->signal == SIGSEGV && is_beside_stack(part_behind(said, fault_mark))) text += " (stack overflow)";
+  if (step->signal == SIGSEGV && is_beside_stack(part_of(said, mark, fault_part))) text += " (stack overflow)";
   return text + " in " + frame_text(failed, source) + callers_text(frames, source) + locals_text(failed);
 }
 

@@ -16,9 +16,22 @@ namespace pbotvm::c {
 
 inline constexpr std::string_view crash_label = "explain";
 
+/// What begins the parts of what the step prints. A program can put anything into its memory, and so between the
+/// debugger's words, but it cannot know the mark of its own job. May be used by several threads at a time.
+class CrashMarks {
+ public:
+  CrashMarks();  // with the secret of this process
+
+  /// The same whenever it is asked for the same code; 32 hexadecimal digits.
+  std::string mark_of(std::string_view code) const;
+
+ private:
+  std::string secret_;
+};
+
 /// The step that looks at the core of a crashed ./prog. It goes directly behind the step which runs that: a guest lets
 /// a step leave a core only when the next one is run after a crash. What it prints is for crash_text() alone.
-Step crash_step();
+Step crash_step(std::string_view mark);
 
 /// For the step that runs the program: sanitizers leave signals to the kernel, and name no paths.
 std::vector<std::pair<std::string, std::string>> run_environment();
@@ -31,7 +44,9 @@ struct CrashSource {
 /// One line, such as "Program received signal SIGSEGV, Segmentation fault in main (argc=1, argv=0x7ff...) at statement:
 /// *p = k; <local variables: p = 0x0; k = 7>", with who called the function behind the statement. Shorter where the
 /// guest left no core or has no debugger. Empty when no signal ended the step `run`, or a limit struck. `run` and
-/// `explain` are indices into Job::steps.
-std::string crash_text(const Result& result, std::uint32_t run, std::uint32_t explain, const CrashSource& source);
+/// `explain` are indices into Job::steps; `mark` is what crash_step() was given. What the debugger could not read is
+/// left out.
+std::string crash_text(const Result& result, std::uint32_t run, std::uint32_t explain, const CrashSource& source,
+                       std::string_view mark);
 
 }  // namespace pbotvm::c

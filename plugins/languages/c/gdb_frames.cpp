@@ -6,6 +6,8 @@
 #include <map>
 #include <optional>
 
+#include "gdb_values.h"
+
 namespace pbotvm::c {
 
 namespace {
@@ -66,7 +68,7 @@ std::optional<Frame> read_frame(std::string_view text, std::string_view file) {
   const std::size_t arguments = find_arguments(text);
   if (arguments == std::string_view::npos) return std::nullopt;
   frame.function = text.substr(0, arguments - 1);
-  frame.arguments = text.substr(arguments + 1);
+  frame.arguments = readable_values(text.substr(arguments + 1));
   return frame;
 }
 
@@ -75,8 +77,9 @@ void add_local(Frame& frame, std::string_view line) {
   const std::size_t equals = line.find(" = ");
   if (name == std::string_view::npos || equals == std::string_view::npos || equals < name) return;
   if (line.substr(name, equals - name).find(' ') != std::string_view::npos) return;
-  if (frame.locals.size() < most_locals)
-    frame.locals.emplace_back(line.substr(name, equals - name), line.substr(equals + 3));
+  std::string value = readable_values(line.substr(equals + 3));
+  if (frame.locals.size() < most_locals && !is_unreadable(value))
+    frame.locals.emplace_back(line.substr(name, equals - name), std::move(value));
 }
 
 // Numbers of frames to the columns of their places: "#3  0x0000555555555186 main", then "    /home/vm/prog.c:3:27".

@@ -43,7 +43,8 @@ std::set<std::string_view> called(std::string_view code) {
 }
 
 // What the program has printed is to be seen before what the debugger answers.
-constexpr std::string_view header = R"(#pragma GCC system_header
+constexpr std::string_view header = R"(#pragma once
+#pragma GCC system_header
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -9,6 +9,8 @@ import gdb
 
 FILE = "@FILE@"
 MOST_LINES = 200  # that trace and watch may print
+MOST_TRACED = 100  # lines of code that one trace may name
+MOST_VALUE = 1000  # characters of one value
 with open(".pbotvm-code", encoding="utf-8", errors="replace") as file:
     code = file.read().split("\n")
 left = MOST_LINES
@@ -35,7 +37,35 @@ def say_some(text):
 
 
 def ask(command, expression):
-    return " ".join(gdb.execute(command + " " + expression, to_string=True).split())
+    text = " ".join(gdb.execute(command + " " + expression, to_string=True).split())
+    text = re.sub(r" <error: Cannot access memory at address \w+>", " <not readable>", text)
+    return text if len(text) <= MOST_VALUE else text[:MOST_VALUE] + "..."
+
+
+# gdb's reasons, in words for who knows the code and not the debugger.
+REASONS = [(r'No symbol "(.*?)" in .*', r"there is no '\1' here"),
+           (r"No (?:struct|union|enum) type named (.*?)\.?", r"there is no type '\1' here"),
+           (r"There is no member(?: or method)? named (.*?)\.?", r"it has no member '\1'"),
+           (r'Function "(.*?)" not defined\.?.*', r"there is no function '\1'"),
+           (r"A syntax error in expression, near `'\.", "the expression is not complete"),
+           (r"A syntax error in expression, near `(.*)'\.", r"gdb does not understand it from '\1' on"),
+           (r"Cannot access memory at address (\w+)", r"the memory at \1 cannot be read"),
+           (r"value has been optimized out", "the compiler has optimised it away"),
+           (r"Attempt to take contents of a non-pointer value\.", "it is no pointer"),
+           (r"Attempt to take address of value not located in memory\.", "it is a value, and no variable"),
+           (r"Cannot watch constant value `.*'\.", "it is a value, and no variable"),
+           (r"Could not insert hardware (?:watch|break)point.*", "more variables cannot be watched at a time"),
+           (r"value requires (\d+) bytes, which is more than max-value-size", r"its \1 bytes are too many to be shown"),
+           (r"Structure has no component named operator(.*)\.", r"it has no operator '\1'"),
+           (r"Argument required.*", "it names nothing")]
+
+
+def reason(error):
+    text = " ".join(str(error).split())
+    for pattern, words in REASONS:
+        if re.fullmatch(pattern, text):
+            return re.sub(pattern + "$", words, text)[:MOST_VALUE]
+    return text[:MOST_VALUE]
 
 
 def shown(expression):
@@ -60,12 +90,27 @@ def add(*kind):
 
 
 def start_trace(what):
-    numbers = [int(number) for number in re.findall(r"\d+", what)] if re.fullmatch(r"[\d\s,:.-]+", what) else []
+    numbers = [int(number) for number in re.findall(r"\d{1,18}", what)] if re.fullmatch(r"[\d\s,:.-]+", what) else []
     if not numbers:
+        gdb.decode_line(what.strip())  # fails where a breakpoint would only wait for the function
         calls[add(what.strip())] = what.strip()
-    else:
-        for line in range(numbers[0], min(numbers[-1], numbers[0] + 100) + 1):
-            lines.add(add("%s:%d" % (FILE, line)))
+        return
+    first, last = numbers[0], numbers[-1]
+    if last > len(code):
+        say("trace(%s): the code ends at line %d" % (what, len(code)))
+    # Lines that are only looked at, such as a comment, have no place to stop at.
+    found = sorted(line for line in traceable() if first <= line <= min(last, len(code)))
+    if not found and first <= min(last, len(code)):
+        say("trace(%s): nothing is done in these lines" % what)
+    if len(found) > MOST_TRACED:
+        say("trace(%s): only the first %d of these lines are traced" % (what, MOST_TRACED))
+    for line in found[:MOST_TRACED]:
+        lines.add(add("%s:%d" % (FILE, line)))
+
+
+def traceable():
+    table = gdb.selected_frame().find_sal().symtab.linetable()
+    return table.source_lines() if table else []
 
 
 def start_watch(what):
@@ -92,7 +137,7 @@ def answer():
         elif what == "watch":
             start_watch(of)
     except gdb.error as error:
-        say("%s(%s): %s" % (what, of, error))
+        say("%s(%s): %s" % (what, of, reason(error)))
 
 
 class Returned(gdb.FinishBreakpoint):

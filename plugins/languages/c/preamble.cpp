@@ -3,6 +3,8 @@
 
 #include <string_view>
 
+#include "source_emitter.h"
+
 namespace pbotvm::c {
 
 namespace {
@@ -47,20 +49,16 @@ constexpr std::string_view usual_c = R"(#define _XOPEN_SOURCE 9001
 // The same as in guest/include/pbotvm/usual.hpp.
 constexpr std::string_view usual_cpp = R"(#include <unistd.h>
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <bitset>
 #include <cassert>
 #include <cctype>
 #include <cerrno>
 #include <cfloat>
-#include <chrono>
 #include <climits>
 #include <cmath>
 #include <complex>
 #include <csignal>
 #include <cstddef>
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -76,23 +74,29 @@ constexpr std::string_view usual_cpp = R"(#include <unistd.h>
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <numeric>
 #include <queue>
-#include <random>
 #include <set>
 #include <sstream>
 #include <stack>
 #include <stdexcept>
 #include <string>
+#include <typeinfo>
+#include <utility>
+#include <vector>
+#if __cplusplus >= 201103L
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <random>
 #include <thread>
 #include <tuple>
 #include <type_traits>
-#include <typeinfo>
 #include <unordered_map>
 #include <unordered_set>
-#include <utility>
-#include <vector>
+#endif
 #if __cplusplus >= 201703L
 #include <any>
 #include <optional>
@@ -111,18 +115,27 @@ using namespace std;
 )";
 
 // Line by line, as on a terminal: a program that is ended from outside has then said what it printed until then. Free
-// of headers and of names that the code could use; 1 is _IOLBF.
-constexpr std::string_view line_buffering = R"(extern void *pbotvm_out_ __asm__("stdout");
-extern int pbotvm_setvbuf_(void *, char *, int, __SIZE_TYPE__) __asm__("setvbuf");
-static void __attribute__((constructor)) pbotvm_start_(void) { pbotvm_setvbuf_(pbotvm_out_, 0, 1, 0); }
+// of headers and of names that the code could use; 1 is _IOLBF. A macro counts as used when it is asked for. Once: what
+// -paste kept has it already.
+constexpr std::string_view line_buffering = R"(#ifndef PBOTVM_LINES_
+#define PBOTVM_LINES_
+#ifdef PBOTVM_LINES_
+extern void *pbotvm_out_ __asm__("stdout");
+extern int pbotvm_setvbuf_(void *, char *, int, unsigned long) __asm__("setvbuf");
+static void __attribute__((constructor)) pbotvm_start_(void) {
+if (pbotvm_out_) pbotvm_setvbuf_(pbotvm_out_, 0, 1, 0UL);
+}
+#endif
+#endif
 )";
 
+// Nothing but a compiler knows whether __has_include is there.
 void include_if_there(std::string& text, std::string_view header) {
-  text += "#if defined __has_include && __has_include(<";
+  text += "#ifdef __has_include\n#if __has_include(<";
   text += header;
   text += ">)\n#include <";
   text += header;
-  text += ">\n#endif\n";
+  text += ">\n#endif\n#endif\n";
 }
 
 void usual_headers(std::string& text, bool cplusplus) {
@@ -135,14 +148,14 @@ void usual_headers(std::string& text, bool cplusplus) {
 }  // namespace
 
 std::string preamble(const Preamble& wanted) {
-  std::string text;
+  std::string text = "#line 1 \"" + std::string(around_name) + "\"\n";
   if (wanted.usual_headers) usual_headers(text, wanted.cplusplus);
+  text += hide_macros(wanted.hidden);
   if (wanted.value) include_if_there(text, "pbotvm/value.h");
   if (wanted.binary) include_if_there(text, "pbotvm/binary.h");
-  if (wanted.cplusplus) text += "extern \"C\" {\n";
-  text += line_buffering;
-  if (wanted.cplusplus) text += "}\n";
-  return text;
+  if (wanted.line_buffering)
+    text += wanted.cplusplus ? "extern \"C\" {\n" + std::string(line_buffering) + "}\n" : std::string(line_buffering);
+  return text + restore_macros(wanted.hidden);
 }
 
 }  // namespace pbotvm::c

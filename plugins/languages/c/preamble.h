@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "hidden_macros.h"
+
 namespace pbotvm::c {
 
 /// What stands before a snippet.
@@ -11,6 +13,8 @@ struct Preamble {
   bool usual_headers = false;  ///< the snippet includes none itself
   bool value = false;          ///< the value of the last expression is to be shown
   bool binary = false;         ///< C: printf is to know %b as the original does
+  bool line_buffering = true;  ///< of standard output
+  Names hidden;                ///< macros that do not hold in it, but for the usual headers
 };
 
 /// Directives, then the definition of what makes standard output line-buffered. A guest that has the headers of

@@ -62,7 +62,7 @@ std::string DefinedLanguage::program_text(std::string code) const {
 }
 
 Plan DefinedLanguage::plan(const Request& request) const {
-  CodeOptions options = parse_code_options(request, uses(definition_, "{options}"), definition_.allowed.with_value());
+  CodeOptions options = parse_code_options(request, takes_options(), definition_.allowed.with_value());
   if (const std::string refusal = definition_.allowed.refusal(request.language, options.tool_options); !refusal.empty())
     return ImmediateReply{refusal};
   if (options.tool_options.empty()) options.tool_options = definition_.options;
@@ -91,6 +91,7 @@ std::string DefinedLanguage::reply(const Request& request, const Result& result)
 }
 
 void* DefinedLanguage::extension(std::string_view wanted) {
+  if (wanted == LanguageOptions::identifier) return static_cast<LanguageOptions*>(this);
   return wanted == LanguageFacts::identifier ? static_cast<LanguageFacts*>(this) : nullptr;
 }
 

@@ -6,11 +6,12 @@
 #include "definition.h"
 #include "pbotvm/language.h"
 #include "pbotvm/language_facts.h"
+#include "pbotvm/language_options.h"
 
 namespace pbotvm::definitions {
 
 /// A language that a YAML file describes.
-class DefinedLanguage final : public Language, public LanguageFacts {
+class DefinedLanguage final : public Language, public LanguageFacts, public LanguageOptions {
  public:
   explicit DefinedLanguage(Definition definition);
 
@@ -29,6 +30,9 @@ class DefinedLanguage final : public Language, public LanguageFacts {
   std::string stdin_program() const override { return definition_.stdin_program; }
   std::string note() const override { return definition_.note; }
   std::string origin() const override { return definition_.origin; }
+
+  bool takes_options() const override { return uses(definition_, "{options}"); }
+  std::vector<std::string> option_rules() const override { return definition_.allowed.rules(); }
 
  private:
   std::vector<std::string> command(const StepTemplate& step, const std::vector<std::string>& options,

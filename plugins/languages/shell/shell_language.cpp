@@ -48,6 +48,7 @@ std::string ShellLanguage::reply(const Request& request, const Result& result) c
 }
 
 void* ShellLanguage::extension(std::string_view wanted) {
+  if (wanted == LanguageOptions::identifier) return static_cast<LanguageOptions*>(this);
   return wanted == LanguageFacts::identifier ? static_cast<LanguageFacts*>(this) : nullptr;
 }
 

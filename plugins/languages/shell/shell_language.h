@@ -5,12 +5,13 @@
 
 #include "pbotvm/language.h"
 #include "pbotvm/language_facts.h"
+#include "pbotvm/language_options.h"
 #include "pbotvm/tool_options.h"
 
 namespace pbotvm::shell {
 
 /// A shell that runs the code as a script: `sh prog.sh`.
-class ShellLanguage final : public Language, public LanguageFacts {
+class ShellLanguage final : public Language, public LanguageFacts, public LanguageOptions {
  public:
   /// The shell's name is the language's, its program's, and the ending of the script's name.
   explicit ShellLanguage(std::string name);
@@ -30,6 +31,9 @@ class ShellLanguage final : public Language, public LanguageFacts {
   std::string stdin_program() const override { return "cat"; }
   std::string note() const override;
   std::string origin() const override { return {}; }
+
+  bool takes_options() const override { return true; }
+  std::vector<std::string> option_rules() const override { return allowed_.rules(); }
 
  private:
   std::string name_;

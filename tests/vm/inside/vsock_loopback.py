@@ -74,7 +74,7 @@ class Vsock(Folder):
         os.chmod(folder, 0o755)
         yaml = YAML.format(port=port, transports=transports, cid=cid, data=guest.data if guest else "/nonexistent",
                            heart="unix:" + guest.heart if guest else 0)
-        host = Host(folder, {"PBOTVM_QUEUE_TIMEOUT": 30}, yaml)
+        host = Host(folder, {"PBOTVM_QUEUE_TIMEOUT": 120}, yaml)
         if start:
             host.start()
             self.addCleanup(host.stop)
@@ -134,7 +134,7 @@ class Vsock(Folder):
         self.assertEqual(host.machine()["transport"], "virtio-serial")
         answered = float(re.search(r"answers over virtio-serial after ([\d.]+) s", host.log()).group(1))
         print(f"   fell back from vsock within {answered} s")
-        self.assertLess(answered, 2)
+        self.assertLess(answered, 20)
         self.assertEqual(len(re.findall(r"transport vsock does not work: .*; using virtio-serial", host.log())), 1, host.log())
         self.assertIn("nothing in it listens on this port", host.log())
         self.assertEqual(host.ask("-lang=sh echo hello"), "hello")
@@ -147,7 +147,7 @@ class Vsock(Folder):
             self.assertEqual(host.machine()["transport"], "virtio-serial")
             answered = float(re.search(r"answers over virtio-serial after ([\d.]+) s", host.log()).group(1))
             print(f"   fell back from a silent vsock port within {answered} s")
-            self.assertLess(answered, 5)
+            self.assertLess(answered, 30)
             self.assertEqual(len(re.findall(r"transport vsock does not work: .*the guest does not answer", host.log())), 1)
 
     def test_4_is_turned_off_by_cid_0(self):

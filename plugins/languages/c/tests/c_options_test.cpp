@@ -4,6 +4,7 @@
 
 #include "../../tests/local_runner.h"
 #include "c_language.h"
+#include "compiler_options.h"
 #include "pbotvm/reply_text.h"
 
 namespace pbotvm::c {
@@ -34,6 +35,9 @@ TEST(Dialects, NamesAndAliases) {
                                  "c++17", "c++20", "c++23", "clang++"));
   EXPECT_EQ(dialect("c23").name, "c2x");
   EXPECT_EQ(dialect("clang").name, "clang2x");
+  EXPECT_EQ(dialect("c").name, "c11");
+  EXPECT_EQ(dialect("gcc").name, "c17");  // what gcc 12 and g++ 12 take without -std
+  EXPECT_EQ(dialect("g++").name, "c++17");
   EXPECT_THAT(CLanguage("c2x").aliases(), ElementsAre("c23"));
   EXPECT_THROW(dialect("c78"), std::out_of_range);
   EXPECT_THROW(dialect(""), std::out_of_range);

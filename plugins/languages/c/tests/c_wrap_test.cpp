@@ -147,7 +147,10 @@ TEST(Wrap, TheListOfHeadersIsThatOfTheInstalledFile) {
     const std::string path = std::string(PBOTVM_TEST_INCLUDE) + (cplusplus ? "/pbotvm/usual.hpp" : "/pbotvm/usual.h");
     std::ifstream file(path);
     ASSERT_TRUE(file) << path;
-    const std::string source = preamble({.cplusplus = cplusplus, .usual_headers = true});
+    Preamble wanted;
+    wanted.cplusplus = cplusplus;
+    wanted.usual_headers = true;
+    const std::string source = preamble(wanted);
     std::size_t found = 0;
     for (std::string line; std::getline(file, line);) {
       if (line.rfind("#include <", 0) != 0) continue;
@@ -161,7 +164,7 @@ TEST(Wrap, TheListOfHeadersIsThatOfTheInstalledFile) {
 TEST(Wrap, AWholeProgramKeepsItsText) {
   const std::string code = "#include <stdio.h>\nint main(void)\n{\n  puts(\"x\"); /* y */\n}\n";
   const std::string source = wrap(code).source;
-  EXPECT_EQ(source.substr(source.find("#line")), "#line 1 \"prog.c\"\n" + code);
+  EXPECT_EQ(source.substr(source.find("#line 1 \"prog.c\"")), "#line 1 \"prog.c\"\n" + code);
 }
 
 TEST(Wrap, LinesAndColumnsAreThoseOfTheAuthor) {

@@ -70,8 +70,39 @@ TEST_F(WithDebugger, ValuesAndTypesAreToldInOrder) {
             "one\nx.b = char *\nx.a + 1 = 6\nx = struct s { int a; char *b; }\ntwo");
 }
 
-TEST_F(WithDebugger, WhatCannotBeToldIsSaid) {
-  EXPECT_THAT(reply("print(nothing);"), HasSubstr("print(nothing): No symbol \"nothing\" in current context."));
+TEST_F(WithDebugger, WhatCannotBeToldIsSaidInWordsOfTheCode) {
+  EXPECT_EQ(
+      reply("struct s { int a; } x = {1}; int *p = (int *)8; print(nothing); ptype(struct t); whatis(x.b); print(x +); "
+            "dump(*p); watch(5); trace(g); print(*x); puts(\"end\");"),
+      "print(nothing): there is no 'nothing' here\n"
+      "ptype(struct t): there is no type 't' here\n"
+      "whatis(x.b): it has no member 'b'\n"
+      "print(x +): the expression is not complete\n"
+      "dump(*p): the memory at 0x8 cannot be read\n"
+      "watch(5): it is a value, and no variable\n"
+      "trace(g): there is no function 'g'\n"
+      "print(*x): it has no operator '*'\nend");
+}
+
+TEST_F(WithDebugger, ValuesThatCannotBeReadOrHaveNoEndAreShort) {
+  EXPECT_EQ(reply("char *s = (char *)8; struct { char *s; int k; } x = {s, 2}; print(s); print(x);"),
+            "s = 0x8 <not readable>\nx = {s = 0x8 <not readable>, k = 2}");
+  const std::string text = reply(
+      "static struct { double a[20], b[20], c[20]; } x[64]; for (int i = 0; i < 60; i++) "
+      "x[i / 20].a[i % 20] = i + 0.123456789012345; print(x); puts(\"end\");");
+  EXPECT_LT(text.size(), 1100u) << text;
+  EXPECT_THAT(text, ::testing::EndsWith("...\nend"));
+}
+
+TEST_F(WithDebugger, LinesWithoutCodeArePassedOver) {
+  const std::string text = reply("trace(1, 1000000);\n// nothing\n\nint a = 1;\nputs(\"end\");");
+  EXPECT_THAT(text, ::testing::StartsWith("trace(1, 1000000): the code ends at line 5\nline 4: int a = 1;"));
+  EXPECT_THAT(text, HasSubstr("line 5: puts(\"end\");"));
+  EXPECT_THAT(text, Not(HasSubstr("No line")));
+  EXPECT_THAT(reply("trace(2, 3);\n// nothing\n\nputs(\"end\");"),
+              HasSubstr("trace(2, 3): nothing is done in these lines\nend"));
+  EXPECT_EQ(reply("trace(99999999999999999999999, 7);\nputs(\"end\");"),
+            "trace(99999999999999999999999, 7): the code ends at line 2\nend");
 }
 
 TEST_F(WithDebugger, CallsOfATracedFunctionAreShownWithTheirResults) {

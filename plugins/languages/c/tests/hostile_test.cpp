@@ -167,7 +167,7 @@ Result crash_that_says(const std::string& text) {
   step.signal = SIGSEGV;
   Result result;
   result.steps.push_back(step);
-  result.output.push_back({2, Stream::out, "@pbotvm-frames\n" + text + "\n@pbotvm-places\n" + text});
+  result.output.push_back({2, Stream::out, "@mark frames\n" + text + "\n@mark places\n" + text});
   return result;
 }
 
@@ -183,11 +183,11 @@ TEST(HostileOutput, IsReadInLinearTime) {
       },
       [](const std::string& text) { sanitizer_messages(text, "prog.c", false); },
       [](const std::string& text) {
-        crash_text(crash_that_says(text), 1, 2, {"prog.c", "int x;"});
+        crash_text(crash_that_says(text), 1, 2, {"prog.c", "int x;"}, "mark");
       },
       [](const std::string& text) {
         const std::string frame = "#0  0x1 in f () at prog.c:1\n    /prog.c:1:900\n";
-        crash_text(crash_that_says(frame), 1, 2, {"prog.c", text});
+        crash_text(crash_that_says(frame), 1, 2, {"prog.c", text}, "mark");
       }};
   for (const char* unit : {"#\n",
                            ":",
@@ -225,7 +225,9 @@ TEST(HostileOutput, IsReadInLinearTime) {
                            "        x = #\n",
                            "TID #:\n",
                            "    /prog.c:1:#\n",
-                           "@pbotvm-frames",
+                           "@mark frames\n",
+                           "<error",
+                           "#0  0x1 in f () at prog.c:1\n        x = {\"<error: 'a",
                            "(",
                            "{",
                            "f(x)[",

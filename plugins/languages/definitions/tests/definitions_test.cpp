@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <map>
+
 #include "../../tests/local_runner.h"
 #include "defined_language.h"
 #include "definition.h"
@@ -279,6 +281,18 @@ TEST(DefinedLanguage, TellsItsFacts) {
   EXPECT_EQ(language.extension("pbotvm.language.facts/0"), nullptr);
 }
 
+TEST(DefinedLanguage, TellsItsOptions) {
+  const auto options_of = [](DefinedLanguage& language) {
+    return static_cast<const LanguageOptions*>(language.extension(LanguageOptions::identifier));
+  };
+  DefinedLanguage taking(
+      parsed("name: x\nfile: p\nrun: [cat, '{options}', '{file}']\nhello: h\noptions: [-n]\nallow: ['-A *']\n"));
+  EXPECT_TRUE(options_of(taking)->takes_options());
+  EXPECT_THAT(options_of(taking)->option_rules(), ::testing::UnorderedElementsAre("-n", "-A *"));
+  DefinedLanguage without(parsed(smallest));
+  EXPECT_FALSE(options_of(without)->takes_options());
+}
+
 // What the guest image lacks is a definition that says so.
 TEST(ShippedDefinitions, HaveAStdinProgramAndPackagesOrANote) {
   const std::vector<Definition> all = directories({DEFINITIONS});
@@ -288,6 +302,23 @@ TEST(ShippedDefinitions, HaveAStdinProgramAndPackagesOrANote) {
     const bool packaged = definition.packages.contains("debian") && !definition.packages.at("debian").empty();
     EXPECT_TRUE(packaged || definition.note.starts_with("Debian 12") || definition.name == "qbasic") << definition.name;
   }
+}
+
+TEST(ShippedDefinitions, CanAllBePastedAsComments) {
+  for (const Definition& definition : directories({DEFINITIONS}))
+    EXPECT_FALSE(definition.comment_begin.empty()) << definition.name;
+}
+
+TEST(ShippedDefinitions, AreFoundByWhatPeopleType) {
+  std::map<std::string, std::string> names;
+  for (const Definition& definition : directories({DEFINITIONS}))
+    for (const std::string& alias : definition.aliases) names[alias] = definition.name;
+  const std::map<std::string, std::string> typed = {
+      {"js", "javascript"}, {"node", "javascript"}, {"ts", "typescript"},   {"py", "python3"},     {"rb", "ruby"},
+      {"pl", "perl"},       {"rs", "rust"},         {"golang", "go"},       {"hs", "haskell"},     {"kt", "kotlin"},
+      {"ml", "ocaml"},      {"jl", "julia"},        {"pwsh", "powershell"}, {"ps1", "powershell"}, {"f90", "fortran"},
+      {"pas", "pascal"},    {"sqlite3", "sqlite"},  {"nasm", "asm"},        {"guile", "scheme"},   {"lisp", "clisp"}};
+  for (const auto& [alias, name] : typed) EXPECT_EQ(names[alias], name) << alias;
 }
 
 TEST(DefinedLanguage, FailureBeforeTheProgramIsShownAloneAndWarningsFirst) {

@@ -77,6 +77,14 @@ TEST(Shell, TellsItsFacts) {
   EXPECT_EQ(sh(facts->stdin_program() + " -stdin x"), "x");
 }
 
+TEST(Shell, TellsItsOptions) {
+  ShellLanguage shell("bash");
+  const auto* options = static_cast<const LanguageOptions*>(shell.extension(LanguageOptions::identifier));
+  ASSERT_NE(options, nullptr);
+  EXPECT_TRUE(options->takes_options());
+  EXPECT_THAT(options->option_rules(), ::testing::IsSupersetOf({"-e", "-o *", "-O *"}));
+}
+
 TEST(Shell, BashIsBash) {
   EXPECT_EQ(reply_to(ShellLanguage("bash"), "a=(1 2 3); echo ${#a[@]}"), "3");
 }
