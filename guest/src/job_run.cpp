@@ -25,8 +25,10 @@ constexpr std::uint32_t default_processes = 256;
 constexpr std::uint64_t default_file_size = 64 << 20;
 constexpr std::uint32_t default_open_files = 256;
 
-// Bytes that are written of an explained step's core file: pages that were never used leave holes in it. The stack
-// comes last: of a program that filled more memory it is missing. The core is paid for by the job's memory, beside the
+// Bytes that are written of an explained step's core file: pages that were never used leave holes in it. The kernel
+// bounds it by the limit of file sizes, too, and by that where it writes, holes included. The stack comes last: it is
+// missing of a program that filled more memory than this, or has touched areas of together more than a file's size,
+// such as one large block or the stacks of several threads. The core is paid for by the job's memory, beside the
 // program that is still there; hence a part of that only, but always a deep stack of 8 MiB.
 constexpr std::uint64_t least_core = 16 << 20, most_core = 64 << 20;
 constexpr std::uint64_t core_part = 8;

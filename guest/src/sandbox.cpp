@@ -22,7 +22,7 @@ namespace pbotvm::guest {
 namespace {
 
 constexpr std::uint64_t cgroup_peak_limit = 4 << 20;  // bytes
-constexpr auto end_limit = std::chrono::seconds(1);   // to see that a job is gone
+constexpr auto end_limit = std::chrono::seconds(2);   // to see that a job is gone; the host waits 3 s for the word
 constexpr auto look_again = std::chrono::milliseconds(2);
 constexpr auto stub_prepares = std::chrono::milliseconds(4);  // itself, usually in half of that
 

@@ -227,9 +227,9 @@ TEST(Rights, nothing_executed_has_capabilities_not_even_as_root) {
   EXPECT_THAT(status, HasSubstr("NoNewPrivs:\t1"));
 }
 
-TEST(Rights, a_core_file_is_small_and_only_for_who_asks) {
+TEST(Rights, a_core_file_is_bounded_and_only_for_who_asks) {
   const std::string status = status_after(guest::bound_resources);
-  EXPECT_THAT(status, testing::EndsWith("\n0\n32768\n1024\n65536\n"));  // of 512 bytes, the last two of 1 KiB
+  EXPECT_THAT(status, testing::EndsWith("\n0\n131072\n1024\n65536\n"));  // of 512 bytes, the last two of 1 KiB
 }
 
 TEST(CgroupParent, keeps_memory_for_the_system_on_machines_of_any_size) {

@@ -2,12 +2,15 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "contracts.h"
 #include "local_run.h"
 #include "pbotvm/language_facts.h"
+#include "pbotvm/language_options.h"
 #include "pbotvm/reply_text.h"
+#include "pbotvm/tool_options.h"
 #include "plugin/patient_guard.h"
 #include "protocol/messages.h"
 #include "service/plan_check.h"
@@ -227,6 +230,52 @@ void check_facts(const Asked& asked) {
   });
 }
 
+bool writes(const Plan& plan, const std::string& word) {
+  const auto* job = std::get_if<Job>(&plan);
+  return job != nullptr && std::any_of(job->files.begin(), job->files.end(), [&](const JobFile& file) {
+           return file.content.find(word) != std::string::npos;
+         });
+}
+
+// What the host believes of options, held against what plan() does with them.
+void check_conduct_with_options(const Asked& asked, bool takes_options, const ToolOptions& rules) {
+  const std::string option = "-no-such-option-of-any-language", value = "no_such_value_of_any_option";
+  const std::string hello = asked.hello().code;
+  // In front of the code: a value alone may stand in a file, such as that of -include in an #include.
+  const std::string value_as_code = value + " " + hello.substr(0, hello.find_first_of(" \t\n(\"'"));
+  const Plan plan = asked.plan(asked.request(option + " " + hello));
+  if (!takes_options) {
+    const auto* reply = std::get_if<ImmediateReply>(&plan);
+    demand(reply == nullptr || reply->text.find("Option '" + option + "'") == std::string::npos,
+           "takes_options() is false, but plan() refused the option " + option);
+    return;
+  }
+  demand(!writes(plan, option), "takes_options() is true, but in plan() the option " + option + " became code");
+  for (const auto& with_value : rules.with_value()) {
+    const std::string name(with_value);
+    if (name.find_first_of("*?") != std::string::npos) continue;
+    demand(!writes(asked.plan(asked.request(name + " " + value + " " + hello)), value_as_code),
+           "the rules say that a value follows '" + name + "', but in plan() it became code");
+  }
+}
+
+void check_options(const Asked& asked) {
+  struct Told {
+    bool takes_options;
+    std::vector<std::string> rules;
+  };
+  const auto told = asked.ask("options", [](Language& language) -> std::optional<Told> {
+    const auto* options = static_cast<const LanguageOptions*>(language.extension(LanguageOptions::identifier));
+    if (options == nullptr) return std::nullopt;
+    return Told{options->takes_options(), options->option_rules()};
+  });
+  if (!told) return;
+  demand(told->rules.size() <= service::max_option_rules,
+         "rules of LanguageOptions: " + std::to_string(told->rules.size()) + ", at most " +
+             std::to_string(service::max_option_rules) + " are accepted");
+  check_conduct_with_options(asked, told->takes_options, ToolOptions(told->rules));
+}
+
 void check_one(Checks& checks, const Asked& asked, const std::string& prefix) {
   checks.run(prefix + "its hello program becomes a job that can be sent", [&] {
     const Request hello = asked.hello();
@@ -263,6 +312,7 @@ void check_one(Checks& checks, const Asked& asked, const std::string& prefix) {
   checks.run(prefix + "tells of each limit that struck", [&] { check_limits(asked); });
   checks.run(prefix + "names the programs that its steps need", [&] { check_tools(asked); });
   checks.run(prefix + "its facts are sound", [&] { check_facts(asked); });
+  checks.run(prefix + "what it tells of options is what it does", [&] { check_options(asked); });
 }
 
 std::vector<Asked> languages_of(const std::string& name, LanguageFactory& factory, const LanguageContext& context) {

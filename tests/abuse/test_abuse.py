@@ -102,7 +102,7 @@ class AbuseOfAMachine(VirtualMachine):
         if attack.never:
             self.assertNotRegex(reply, re.compile(attack.never))
         if attack.machine != "either":
-            self.assertEqual(row["machine"], attack.machine, reply[-500:])
+            self.assertEqual(row["machine"], attack.machine, f"{reply[-500:]}\nThe host's log ends:\n{self.host.log()[-2000:]}")
         self.assertLessEqual(row["ratio"], SLOWER)
         for language, code, pattern in attack.later:
             self.assertRegex(self.host.ask(json.dumps({"lang": language, "code": code})), pattern)

@@ -13,7 +13,7 @@ std::string edit(std::string code, const std::string& text) {
   const auto meant = parse_edits(text);
   if (!std::holds_alternative<Edits>(meant)) return "not an edit";
   try {
-    for (const auto& change : std::get<Edits>(meant).changes) code = changed(code, change);
+    for (const auto& change : std::get<Edits>(meant).changes) code = changed(code, change, Patience::Time::max());
   } catch (const EditError& e) {
     EXPECT_EQ(std::string(e.what()).find('\n'), std::string::npos);
     return e.what();

@@ -26,6 +26,18 @@ TEST(ShownOutputsTest, KnowsTheLastLongOutputOfAChannelAndLanguage) {
   EXPECT_FALSE(shown.repeats("#c", "sh", line, start)) << "another one was shown meanwhile";
 }
 
+TEST(ShownOutputsTest, ForgetsWhatWasNotShownAfterAll) {
+  ShownOutputs shown;
+  EXPECT_FALSE(shown.repeats("#c", "sh", line, start));
+  shown.forget("#C", "sh", line);
+  EXPECT_EQ(shown.size(), 0u);
+  EXPECT_FALSE(shown.repeats("#c", "sh", line, start));
+  shown.forget("#c", "sh", line + "y");
+  shown.forget("#c", "c11", line);
+  shown.forget("alice", "sh", line);
+  EXPECT_TRUE(shown.repeats("#c", "sh", line, start)) << "another one was lost";
+}
+
 TEST(ShownOutputsTest, ForgetsAfterFourMinutesSinceItWasShown) {
   ShownOutputs shown;
   EXPECT_FALSE(shown.repeats("#c", "sh", line, start));

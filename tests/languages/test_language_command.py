@@ -76,7 +76,7 @@ class LanguageCommand(Folder):
             huge.truncate(100 << 20)
         for name, why in (("missing.yaml", "no such file"), ("nowhere.yaml", "no such file"),
                           ("loop.yaml", "Too many levels of symbolic links"), ("pipe.yaml", "this is a named pipe"),
-                          ("", "this is a directory"), ("empty.yaml", "name"), ("huge.yaml", "larger than")):
+                          ("named.yml", "name it .yaml"), ("", "this is a directory"), ("empty.yaml", "name"), ("huge.yaml", "larger than")):
             with self.subTest(name):
                 done = self.run_language("test", f"{here}/{name}")
                 self.assertEqual(done.returncode, 78, done.stderr)
@@ -160,6 +160,15 @@ class ThroughAHost(Folder):
             status, shown, complaint = self.try_file(own)
             self.assertEqual((status, shown), (77, ""))
             self.assertIn("before it changed; send SIGHUP", complaint)
+        for what, text in (("command", GOOD.replace('run: [sh, ', 'run: [sh, -e, ')), ("stdin_program", GOOD.replace("cat", "exec cat")),
+                           ("wrap", GOOD + 'wrap: {unless: [zz], before: "true; ", after: ""}\n'),
+                           ("comment", GOOD + 'comment: {begin: "# ", end: ""}\n'), ("variable", GOOD.replace('"1"', '"2"'))):
+            with self.subTest("it has read one with another " + what):
+                own.write_text(text)
+                status, shown, complaint = self.try_file(own)
+                self.assertEqual((status, shown), (77, ""), complaint)
+                self.assertIn("before it changed; send SIGHUP", complaint)
+                own.write_text(GOOD)
 
 
 class ImageBuild(Folder):

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
+#include <set>
 #include <thread>
 
 #include "fixture_directory.h"
@@ -79,13 +79,13 @@ TEST_F(PatientGuardTest, NamesTheCallThatThrewAndDoesNotSuspendForIt) {
 TEST_F(PatientGuardTest, SuspendsAPluginThatDoesNotComeBack) {
   PatientGuard guard(2s);  // enough for a call that only has to wait for a processor
   EXPECT_EQ(failure(guard, "hang"),
-            "language fixture-good: plan: did not come back within 2 s, so the plug-in is suspended; mend or remove "
-            "the plug-in and restart the host");
+            "language fixture-good: plan: did not come back within 2 s, so the plug-in is suspended; see pbotvm "
+            "status; mend or remove the plug-in");
   EXPECT_TRUE(guard.suspended("language", "fixture-good"));
   EXPECT_FALSE(guard.suspended("language", "another"));
   EXPECT_EQ(failure(guard, "well"),
-            "language fixture-good: plan: the plug-in is suspended because an earlier call did not come back; mend or "
-            "remove the plug-in and restart the host");
+            "language fixture-good: plan: the plug-in is suspended because an earlier call did not come back; see "
+            "pbotvm status; mend or remove the plug-in");
   EXPECT_EQ(guard.call({"language", "another", "plan"}, [] { return 5; }), 5);
   EXPECT_EQ(guard.left_behind(), 1u);
   end_hang();
@@ -136,27 +136,11 @@ TEST_F(PatientGuardTest, ServesManyCallersAtOnce) {
 
 TEST_F(PatientGuardTest, UsesItsThreadsAgain) {
   PatientGuard guard;
-  const auto thread_of_call = [&] {
-    return guard.call({"language", "c", "plan"}, [] { return std::this_thread::get_id(); });
-  };
-  std::set<std::thread::id> threads;
+  const auto thread_of_call = [&] { return guard.call({"language", "c", "plan"}, [] { return ::gettid(); }); };
+  std::set<::pid_t> threads;  // the system's numbers: a std::thread::id may be that of a thread that has ended
   for (int i = 0; i < 200; ++i) threads.insert(thread_of_call());
   // A call may find the thread of the one before it still on its way back, so some more are fair.
   EXPECT_LE(threads.size(), 20u);
-}
-
-// Not a benchmark: a bound far above what is expected, so that making a thread for every call would still be seen.
-TEST_F(PatientGuardTest, CostsLittle) {
-  PatientGuard guard;
-  constexpr int calls = 200;
-  auto quickest = std::chrono::microseconds::max();
-  for (int round = 0; round < 10 || (round < 200 && quickest >= 2000us); ++round) {  // others may be busy meanwhile
-    const auto start = Clock::now();
-    for (int i = 0; i < calls; ++i) guard.call({"language", "c", "plan"}, [] { return 1; });
-    quickest = std::min(quickest, std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start) / calls);
-  }
-  RecordProperty("microseconds_per_call", static_cast<int>(quickest.count()));
-  EXPECT_LT(quickest, 2000us);
 }
 
 }  // namespace

@@ -4,12 +4,14 @@ nothing else is touched: neither another request, nor the machine, nor the host.
 
 import json
 import re
+import signal
+import subprocess
 import threading
 import time
 import unittest
 
 from pbotvm_json import run
-from pbotvm_testing import BUILD, HostAndGuest, main
+from pbotvm_testing import BUILD, HostAndGuest, clean_environment, main, program
 
 FIXTURES = BUILD / "lib" / "fixtures"
 PATIENCE = 5  # s, after which a call into a plug-in is given up
@@ -166,6 +168,13 @@ class HangingAtTheStart(HostAndGuest):
     def test_the_host_starts_without_a_plugin_that_never_makes_its_languages(self):
         self.assertRegex(self.host.log(), r"passed over: language create-hangs: create: did not come back within 20 s")
         self.assert_works()
+        with self.subTest("it is not called beside that call, and holds up no reload"):
+            self.host.process.send_signal(signal.SIGHUP)
+            self.host.await_log("the languages were read anew")
+            self.assertIn("the languages of plug-in language-create-hangs.so stay as they are", self.host.log())
+            status = subprocess.run([program("pbotvm"), "status"], env=clean_environment(PBOTVM_STATE=self.host.state),
+                                    capture_output=True, text=True, timeout=60).stdout
+            self.assertRegex(status, r"(?m)^plug-in language-create-hangs.so is suspended where languages are read: a call did not")
 
 
 class BadIdentity(HostAndGuest):
@@ -176,7 +185,7 @@ class BadIdentity(HostAndGuest):
     def test_are_passed_over_with_the_plugins_name_and_the_host_starts(self):
         log = self.host.log()
         for plugin in ("bad-name", "bad-utf8-name", "endless-name", "name-throws", "many-aliases", "bad-tools", "tools-throw",
-                       "create-throws", "null-language"):
+                       "create-throws", "null-language", "many-rules", "bad-rule"):
             with self.subTest(plugin):
                 self.assertRegex(log, rf"(?m)^.*passed over: .*{plugin}.*$")
         self.assertLess(max(len(line) for line in log.splitlines()), 2000)

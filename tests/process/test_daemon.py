@@ -12,6 +12,7 @@ import socket
 import stat
 import subprocess
 import time
+import unittest
 
 from pbotvm_testing import (BUILD, NONE_YAML, TOP, Folder, Guest, Host, HostAndGuest, clean_environment, main,
                             program, wait_for)
@@ -47,6 +48,13 @@ class CommandLine(Folder):
     def test_prints_help_and_version(self):
         self.assertIn("PBOTVM_TIMEOUT", run_host("--help").stdout)
         self.assertRegex(run_host("--version").stdout, r"\Apbotvm-host \d+\.\d+\.\d+\n\Z")
+
+    @unittest.skipIf("PBOTVM_SANITIZE:BOOL=ON" in (BUILD / "CMakeCache.txt").read_text(), "a sanitizer must be loaded first")
+    def test_a_sighup_before_it_has_begun_does_not_end_it(self):
+        done = subprocess.run([program("pbotvm-host"), "--version"], capture_output=True, text=True, timeout=60,
+                              env=clean_environment(LD_PRELOAD=BUILD / "lib" / "fixtures" / "early-signal.so"))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertTrue(done.stdout.startswith("pbotvm-host "), done.stdout)
 
     def test_refuses_wrong_usage_with_status_64(self):
         for arguments in (["--nonsense"], ["extra"], ["--set", "nokey"]):
@@ -164,25 +172,35 @@ class Control(HostAndGuest):
         self.assertIn(f"another pbotvm-host (pid {self.host.process.pid}) runs", done.stderr)
         self.assert_works()
 
-    def test_waits_for_a_lock_that_outlives_the_host_that_was_killed(self):
-        # As by a child of that host which is on its way into another program: here this test holds it.
-        folder = os.path.join(self.folder, "killed")
+    def locked_by_the_dead(self, name):
+        """A state directory as a host leaves it that is killed just when a child of it is on its way into another program: its
+        lock, which that child holds, and a host that is to serve there. Here this test holds the lock."""
+        folder = os.path.join(self.folder, name)
         state = os.path.join(folder, "state")
         os.makedirs(state)
-        os.chmod(folder, 0o777)
-        os.chmod(state, 0o777)
         dead = subprocess.Popen(["true"])
         dead.wait()
-        lock_path = os.path.join(state, "host.pid")
-        with open(lock_path, "w") as lock:
-            lock.write(f"{dead.pid}\n")
-            lock.flush()
-            os.chmod(lock_path, 0o666)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            after = Host(folder, yaml=NONE_YAML.format(data=self.guest.data, heart=self.guest.heart)).start()
-            self.addCleanup(after.stop)
-            wait_for("the lock to be wanted", lambda: after.process.poll() is not None or lock_path in open_files(after.process))
-        after.await_log("serves 127.0.0.1")
+        lock = open(os.path.join(state, "host.pid"), "w")
+        self.addCleanup(lock.close)
+        lock.write(f"{dead.pid}\n")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for path in (folder, state, lock.name):
+            os.chmod(path, 0o777)
+        host = Host(folder, yaml=NONE_YAML.format(data=self.guest.data, heart=self.guest.heart)).start()
+        self.addCleanup(host.stop)
+        return host, lock
+
+    def test_waits_for_a_lock_that_outlives_a_host_that_was_killed(self):
+        host, lock = self.locked_by_the_dead("killed")
+        wait_for("the lock to be wanted", lambda: host.process.poll() is not None or lock.name in open_files(host.process))
+        lock.close()
+        host.await_log("serves 127.0.0.1")
+
+    def test_blames_no_dead_host_for_a_lock_that_is_never_given_up(self):
+        host, lock = self.locked_by_the_dead("held")
+        self.assertEqual(host.process.wait(60), 69)
+        self.assertIn(f"a program that a pbotvm-host left behind holds {lock.name} locked", host.log())
 
     def test_says_where_its_port_is_taken(self):
         folder = os.path.join(self.folder, "other")

@@ -109,7 +109,7 @@ class Edits(HostAndGuest):
         self.assertEqual(self.say("#lines", r"s/\n/; /g and diff"),
                          "if true[-\\n-]{+; +}then echo 1[-\\n -]{+;  +}echo 'a b'[-\\n-]{+; +}fi")
 
-    def test_many_at_once(self):
+    def test_many_at_once(self):  # not in a chat (#many): there a repeated output is told in other words
         self.assertEqual(self.say("many", "echo 0"), "0")
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda n: self.say("many", f"append '{n}'"), range(1, 25)))

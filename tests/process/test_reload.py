@@ -4,10 +4,12 @@
 import concurrent.futures
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import threading
 import time
+import unittest
 
 from pbotvm_json import JsonClient
 from pbotvm_testing import BUILD, NONE_YAML, Folder, Guest, Host, HostAndGuest, clean_environment, main, program, wait_for
@@ -95,6 +97,27 @@ class Reload(Folder):
         self.assertEqual(self.host.ask("-lang=four echo x"), "x")
         self.write("four", where=inner, tool="[")
         self.assertIn(f"stay as they are, as they could not be read anew: {inner}/four.yaml:", self.reload())
+        os.rename(inner, inner + ".old")
+        os.mkdir(inner)
+        self.write("two", where=inner)
+        for _ in range(2):
+            self.assertRegex(self.reload(), f"could not be read anew: .*definitions in {inner}: the directory was moved or removed")
+            shutil.rmtree(inner + ".old", ignore_errors=True)
+        self.assertEqual(self.host.ask("-lang=four echo x"), "x")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root's host becomes another user")
+    def test_a_start_warns_of_a_file_that_only_root_reads(self):
+        self.assertNotIn("was read as root", self.host.log())
+        self.host.stop()
+        private = self.write("two")
+        private.chmod(0o600)
+        self.host.start().await_state("ready")
+        self.assertEqual(self.host.ask("-lang=two echo x"), "x")
+        self.assertRegex(self.host.log(), rf"{private} was read as root, and user \w+ may not read it: SIGHUP .*chmod o\+r makes")
+        self.assertNotIn(f"{self.shipped}/one.yaml was read", self.host.log())
+        self.assertRegex(self.reload(), f"stay as they are.*{private}")
+        private.chmod(0o644)
+        self.assertIn("were read anew", self.reload())
 
     def test_says_that_an_operators_file_overrides_a_shipped_one(self):
         own = self.write("one", where=self.own, words="-e, ")
@@ -199,6 +222,7 @@ class SlowPlugin(HostAndGuest):
         self.assertIn("did not come back within 5 s, so the plug-in is suspended", reply)
         with self.subTest("not while the call is out"):
             self.assertIn("plug-in language-misbehaves.so stays suspended: 1 of its calls did not come back", self.reload())
+            self.assertIn("the languages of plug-in language-misbehaves.so stay as they are: a call did not come back", self.reload())
             self.assertIn("suspended because", self.host.ask("-lang=misbehaves x"))
             self.assertRegex(self.status(), r"(?m)^plug-in language-misbehaves.so is suspended: a call did not come back; ")
         with self.subTest("when it is back"):
@@ -208,6 +232,8 @@ class SlowPlugin(HostAndGuest):
             self.assertIn("plug-in language-misbehaves.so is taken up again", self.reload())
             self.assertEqual(self.host.ask("-lang=misbehaves x"), "x")
             self.assertNotIn("suspended", self.status())
+        with self.subTest("it was not asked for its languages while the call was out"):
+            self.assertEqual(self.host.ask("-lang=misbehaves creations"), "2")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import concurrent.futures
 import json
 import subprocess
 
-from pbotvm_testing import HostAndGuest, clean_environment, free_port, main, program, read_all
+from pbotvm_testing import HostAndGuest, clean_environment, free_port, main, program, read_all, wait_for
 
 
 class Requests(HostAndGuest):
@@ -39,6 +39,15 @@ class Requests(HostAndGuest):
         self.assertEqual(say(long, factoid=True), output)
         self.assertEqual(say(long), "Same output.")
         self.assertRegex(say("-paste " + long.removeprefix("-lang=sh "), lang="sh"), r"/paste/[0-9a-f]{32}\.sh$")
+
+    def test_an_output_that_its_client_did_not_wait_for_was_not_shown(self):
+        code = "-lang=sh sleep 1; printf %060d 5"
+        line = json.dumps({"nick": "n", "channel": "#lost", "code": code})
+        before = self.host.log().count("gone before its reply was sent")
+        with self.host.connect() as s:
+            s.sendall(line.encode() + b"\n")
+        wait_for("the reply to be lost", lambda: self.host.log().count("gone before its reply was sent") > before, 60)
+        self.assertEqual([self.host.ask(line), self.host.ask(line)], [f"{5:060}", "Same output."])
 
     def test_ends_a_reply_with_one_newline_and_closes(self):
         self.assertEqual(self.host.send("-lang=sh printf 'a  \\n\\n  b\\n \\n'"), b"a  \n\n  b\n")

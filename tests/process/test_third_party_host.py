@@ -238,7 +238,8 @@ class ThirdPartyHost(Folder):
             time.sleep(2.5)
             self.line.send(PING, b"whole")
             with contextlib.suppress(TimeoutError):
-                self.assertEqual(self.line.next(5).payload, b"whole")
+                pong = self.line.next(5)
+                self.assertEqual((pong.type, pong.payload), (PONG, b"whole"))
                 return
         self.fail("no answer")
 

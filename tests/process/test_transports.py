@@ -149,7 +149,8 @@ class Transports(Folder):
         self.line.replay_to_guest = self.line.to_guest  # a hello and a job
         self.restart_in_the_middle_of_a_job(host, signal.SIGKILL)
         host.await_state("ready")
-        self.assertGreaterEqual(self.line.served, 2)
+        # A busy host may give a conversation up and connect again, after a pause; not again and again.
+        self.assertIn(self.line.served, range(2, 8))
         self.assert_nothing_old(host)
 
     def test_takes_nothing_of_half_a_frame_that_an_earlier_client_left(self):

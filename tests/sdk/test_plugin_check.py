@@ -34,6 +34,13 @@ class PluginCheck(unittest.TestCase):
         self.assert_broken("misbehaving", "language-misbehaves", "no reply at once to ''")
         self.assert_broken("misbehaving", "language-misbehaves", "no hello")
 
+    def test_a_language_that_treats_options_otherwise_than_it_tells(self):
+        self.assert_broken("bad-identity", "language-many-rules", "rules of LanguageOptions: 10001, at most 10000")
+        self.assert_broken("bad-identity", "language-bad-rule", "'no-option'")
+        self.assert_broken("bad-options", "language-option-in-code", "takes_options\\(\\) is true, but .* became code")
+        self.assert_broken("bad-options", "language-option-refused", "takes_options\\(\\) is false, but .* refused")
+        self.assert_broken("bad-options", "language-value-in-code", "the rules say that a value follows '-include', but")
+
     def test_a_request_that_is_answered_otherwise(self):
         request = ("--code", "arguments", "--arguments", "'a b' c", "--reply")
         good = check(*request, "a b c", FIXTURES / "misbehaving" / "language-misbehaves.so")

@@ -58,6 +58,29 @@ TEST(ToolOptions, RefusalNamesTheOptionAndWhatIsAllowed) {
   EXPECT_EQ(gcc.refusal("c11", {"-O1"}), "");
 }
 
+TEST(ToolOptions, RefusalOfWhatIsExcludedNamesTheExclusion) {
+  EXPECT_EQ(
+      gcc.refusal("c11", {"-O1", "-include", "/etc/shadow"}),
+      "Option '-include /etc/shadow' is not allowed for language 'c11'; of -include *, -include */* is excluded.");
+  EXPECT_EQ(gcc.refusal("c11", {"-Wl,-v"}),
+            "Option '-Wl,-v' is not allowed for language 'c11'; of -W*, -Wl,* is excluded.");
+  EXPECT_EQ(ToolOptions({"-w", "!-Wl,*"}).refusal("c11", {"-Wl,-v"}),
+            "Option '-Wl,-v' is not allowed for language 'c11'; allowed are -w")
+      << "no rule would allow it";
+}
+
+TEST(ToolOptions, RefusalSaysThatAValueIsMissing) {
+  EXPECT_EQ(gcc.refusal("c11", {"-O1", "-include"}),
+            "Option '-include' needs a value for language 'c11': a word behind it.");
+}
+
+TEST(ToolOptions, RefusalSaysWhereTheRequestsOwnOptionsStand) {
+  for (const std::string option : {"-lang=c++", "-vm=main"})
+    EXPECT_EQ(
+        gcc.refusal("c11", {"-O1", option}),
+        "Option '" + option + "' is not allowed for language 'c11'; it stands in front of the language's options.");
+}
+
 TEST(ToolOptions, RulesThatMeanNothingAreRefused) {
   for (const char* rule : {"", "w", "!", "-", "!x", "-a b c", "-a "}) EXPECT_THROW(ToolOptions({rule}), Error) << rule;
 }

@@ -52,6 +52,29 @@ Catalogue catalogue_of(std::vector<FakeLanguage> languages) {
   return Catalogue(std::move(entries));
 }
 
+std::string digest(FakeLanguage language, std::string alias = {}) {
+  plugin::PatientGuard guard;
+  auto entry = catalogue_of({std::move(language)}).entries().front();
+  if (!alias.empty()) entry.names.push_back(alias);
+  return digest_of(entry, guard);
+}
+
+TEST(CatalogueChangesTest, ADigestIsOfWhatALanguageDoesWhereverItWasRead) {
+  const auto one = digest({"a", "run"});
+  EXPECT_EQ(one.size(), 64u);
+  EXPECT_EQ(digest({"a", "run", "elsewhere"}, "another"), one);
+  EXPECT_NE(digest({"a", "rum"}), one);
+  EXPECT_NE(digest({"a", "run", "", {"-x"}}), one);
+  EXPECT_NE(digest({"b", "run"}), one);
+}
+
+TEST(CatalogueChangesTest, ALanguageThatWasKeptIsNotAsked) {
+  plugin::PatientGuard guard;
+  const auto before = catalogue_of({{"a", ""}});  // its plan() throws
+  EXPECT_EQ(changes_between(before, Catalogue(before.entries()), guard).text(), "no change is seen");
+  EXPECT_EQ(changes_between(before, catalogue_of({{"a", ""}}), guard).text(), "changed a");
+}
+
 TEST(CatalogueChangesTest, TellsWhatWasAddedRemovedAndChanged) {
   plugin::PatientGuard guard;
   const auto before = catalogue_of({{"a", "run"}, {"b", "run"}, {"c", "run"}, {"d", "run"}});

@@ -48,6 +48,24 @@ TEST(ClientRequestTest, LetsTheLastOfARepeatedOptionWin) {
   EXPECT_EQ(parse_client_line("-lang=sh -lang=bash true").language, "bash");
 }
 
+TEST(ClientRequestTest, TakesThemAmongTheOptionsOfEveryLanguage) {
+  const auto request = parse_client_line(R"(-info -lang=sh -args "a \" -lang=x" -vm=Other -paste -lang=bash echo  hi)");
+  EXPECT_EQ(request.language, "bash");
+  EXPECT_EQ(request.machine, "other");
+  EXPECT_EQ(request.code, R"(-info -args "a \" -lang=x" -paste echo  hi)");
+  EXPECT_EQ(parse_client_line("-paste -lang=sh").code, "-paste ");
+  EXPECT_EQ(parse_client_line("-args -lang=sh -lang=c11 x").code, "-args -lang=sh x");
+  EXPECT_EQ(parse_client_line("-args 'never ends -lang=sh").language, "");
+  EXPECT_EQ(refusal("-info -lang sh echo"), "Invalid request: write -lang=NAME, with '=' and without blanks.");
+}
+
+TEST(ClientRequestTest, TakesThemForCodeBehindAnythingElse) {
+  for (const char* line : {"-information -lang=sh x", "-O2 -lang=sh x", "-stdin -lang=sh", "x -lang=sh", "-args"}) {
+    EXPECT_EQ(parse_client_line(line).code, line);
+    EXPECT_EQ(parse_client_line(line).language, "") << line;
+  }
+}
+
 TEST(ClientRequestTest, TakesOptionsBehindABlankAsCode) {
   const auto request = parse_client_line(" -lang=sh true");
   EXPECT_EQ(request.language, "");

@@ -165,8 +165,8 @@ class Containment(VirtualMachine):
         self.assertEqual(self.reverts(), reverts)
 
     def test_limits_are_bounded(self):
-        limits = self.run_as("bash", "ulimit -Ha; ulimit -Sc; ulimit -c 16384; ulimit -c unlimited 2>&1")
-        for pattern in (r"core file size .* 16384\n", r"stack size .* 65536\n", r"max locked memory .* 1024\n", r"POSIX message queues .* 819200\n",
+        limits = self.run_as("bash", "ulimit -Ha; ulimit -Sc; ulimit -c 65536; ulimit -c unlimited 2>&1")
+        for pattern in (r"core file size .* 65536\n", r"stack size .* 65536\n", r"max locked memory .* 1024\n", r"POSIX message queues .* 819200\n",
                         r"pending signals .* 1024\n", r"real-time priority .* 0\n", r"\n0\n", r"cannot modify limit"):
             self.assertRegex(limits, pattern)
 

@@ -35,6 +35,7 @@ class FirstBoot(VirtualMachine):
 
     def test_4_starts_from_its_snapshot_the_second_time_and_answers_soon(self):
         qemu = self.qemu_pid()
+        booted = float(re.search(r"answers over virtio-serial after ([\d.]+) s", self.host.log()).group(1))
         self.assertEqual(self.host.stop(), 0)
         wait_for("QEMU to be gone", lambda: not alive(qemu), 30)
         machine = pathlib.Path(self.host.state, "machines", "pbot-vm")
@@ -49,8 +50,8 @@ class FirstBoot(VirtualMachine):
         self.host.await_state("ready")
         self.assert_works()
         took = time.monotonic() - begun
-        print(f"host start to first answer from the snapshot: {took:.2f} s")
-        self.assertLess(took, 30)
+        print(f"host start to first answer from the snapshot: {took:.2f} s, of the boot: {booted} s")
+        self.assertLess(took, booted)
         self.assertRegex(self.host.log(), r"runs from its snapshot after")
 
     def test_5_runs_qemu_unprivileged_and_without_a_network_card(self):

@@ -31,7 +31,8 @@ class PBOTVM_EXPORT ToolOptions {
   std::string first_refused(const std::vector<std::string>& options) const;
 
   /// What a client reads: "Option '-fplugin=x' is not allowed for language 'c11'; allowed are -O?, -W*, ...", shortened
-  /// where there are many; empty when all are allowed.
+  /// where there are many; for what a rule with `!` excludes that rule, and whether a value is missing. Empty when all
+  /// are allowed.
   std::string refusal(std::string_view language, const std::vector<std::string>& options) const;
 
  private:

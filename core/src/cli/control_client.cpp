@@ -154,7 +154,8 @@ std::string suspended_text(const json& status) {
   std::string text;
   for (const json& one : status.value("suspended", json::array())) {
     if (!one.is_object()) continue;
-    text += "plug-in " + cell(one, "kind") + "-" + cell(one, "plugin") + ".so is suspended: ";
+    text += "plug-in " + cell(one, "kind") + "-" + cell(one, "plugin") + ".so is suspended" +
+            (one.value("reading", false) ? " where languages are read" : "") + ": ";
     text += number(one, "calls_out") > 0 ? "a call did not come back; mend or remove it and restart the host\n"
                                          : "a call came back too late; SIGHUP to the host takes it up again\n";
   }

@@ -13,7 +13,8 @@
 #include "pbotvm/error.h"
 #include "pbotvm/settings.h"
 #include "pbotvm/unique_fd.h"
-#include "service/language_list.h"
+#include "plugin/patient_guard.h"
+#include "service/catalogue_changes.h"
 
 namespace pbotvm::cli {
 
@@ -22,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr std::chrono::seconds host_patience{10};  // it answers from memory
+constexpr std::chrono::seconds host_patience{60};  // it plans a few programs, with patience for its plug-in
 
 const char* kind_of(fs::file_type type) {
   switch (type) {
@@ -39,7 +40,7 @@ const char* kind_of(fs::file_type type) {
 
 // The languages of the host, by what it answers to `pbotvm languages`; null where it has none of that name.
 json language_of_host(const config::Configuration& configuration, const std::string& name) {
-  const json answer = ask_host(configuration.state, {{"command", "languages"}}, host_patience);
+  const json answer = ask_host(configuration.state, {{"command", "languages"}, {"digest", name}}, host_patience);
   if (!answer.value("ok", false)) throw Error(ErrorCode::refused, refusal_of(answer));
   for (const json& one : answer.value("languages", json::array()))
     if (one.is_object() && one.value("name", "") == name) return one;
@@ -54,13 +55,10 @@ bool is_of(const json& language, const fs::path& file) {
   return !read.empty() && (read == file || fs::equivalent(read, file, error));
 }
 
-// By what a language tells of itself; a host's aliases may be those of a definition that this one replaces.
-bool tells_the_same(const json& language, const service::CatalogueEntry& entry) {
-  const service::Catalogue alone({entry});
-  const json here = service::language_list(alone, {}).front();
-  for (const char* key : {"file", "options", "tools", "packages", "note"})
-    if (language.value(key, json()) != here.at(key)) return false;
-  return true;
+// What it does and tells of itself; its aliases in a host may be those of a definition that it replaces.
+bool is_as_here(const json& language, const service::CatalogueEntry& entry) {
+  plugin::PatientGuard guard;
+  return language.value("digest", "") == service::digest_of(entry, guard);
 }
 
 }  // namespace
@@ -71,6 +69,9 @@ bool names_a_file(const std::string& word) {
 
 fs::path definition_file(const std::string& word) {
   constexpr const char* wanted = "; name the file of a definition, such as ruby.yaml, or a language";
+  if (word.ends_with(".yml"))
+    throw ConfigurationError(word,
+                             "the directories of host.languages are looked through for *.yaml alone; name it .yaml");
   std::error_code error;
   const auto type = fs::status(word, error).type();
   if (type == fs::file_type::not_found) throw ConfigurationError(word, std::string("no such file") + wanted);
@@ -95,7 +96,7 @@ void require_host_has(const config::Configuration& configuration, const fs::path
                 "put the file into a directory of host.languages and send SIGHUP to the host, or try it without "
                 "--machine");
   }
-  if (!tells_the_same(language, entry))
+  if (!is_as_here(language, entry))
     throw Error(ErrorCode::refused, "the host that holds the machine has read " + file.string() + " before it changed",
                 "send SIGHUP to the host");
 }

@@ -14,11 +14,12 @@ namespace pbotvm::cli {
 bool names_a_file(const std::string& word);
 
 /// The file's absolute path. Throws ConfigurationError where it is none that can be read, and says why: it is missing,
-/// a directory, a link without an end, not this user's to read ...
+/// its name does not end in .yaml, a directory, a link without an end, not this user's to read ...
 std::filesystem::path definition_file(const std::string& word);
 
-/// Throws Error{refused} unless the host of this configuration serves the definition in `file`, as far as its languages
-/// tell, so that nothing else is tried in its place. `entry`: the file as it was read here. Changes into STATE.
+/// Throws Error{refused} unless the host of this configuration serves the definition in `file`, as far as digest_of()
+/// of catalogue_changes.h tells, so that nothing else is tried in its place. `entry`: the file as it was read here.
+/// Changes into STATE.
 void require_host_has(const config::Configuration& configuration, const std::filesystem::path& file,
                       const service::CatalogueEntry& entry);
 

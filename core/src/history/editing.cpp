@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cctype>
+#include <type_traits>
 #include <vector>
 
 #include "history/substitution.h"
@@ -100,10 +101,6 @@ std::string one(std::string_view code, const Append& append) {
   return std::string(code).append(1, ' ').append(append.text);
 }
 
-std::string one(std::string_view code, const Substitute& substitute) {
-  return substituted(code, substitute);
-}
-
 }  // namespace
 
 void check_size(std::size_t size) {
@@ -112,8 +109,16 @@ void check_size(std::size_t size) {
                   " KiB after this edit; make less of it.");
 }
 
-std::string changed(std::string_view code, const Change& change) {
-  return std::visit([code](const auto& kind) { return one(code, kind); }, change);
+std::string changed(std::string_view code, const Change& change, Patience::Time until) {
+  return std::visit(
+      [&](const auto& kind) {
+        if constexpr (std::is_same_v<decltype(kind), const Substitute&>) {
+          return substituted(code, kind, until);
+        } else {
+          return one(code, kind);
+        }
+      },
+      change);
 }
 
 }  // namespace pbotvm::history

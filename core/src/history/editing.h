@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "history/edit_grammar.h"
+#include "history/patience.h"
 
 namespace pbotvm::history {
 
@@ -21,8 +22,8 @@ class EditError : public std::runtime_error {
 /// Throws EditError where code of so many bytes is larger than max_code.
 void check_size(std::size_t size);
 
-/// The code after one change. Throws EditError: nothing is found, a regular expression is wrong, or the result would be
-/// larger than max_code. Valid UTF-8 stays so. Pure: any thread.
-std::string changed(std::string_view code, const Change& change);
+/// The code after one change. Throws EditError: nothing is found, a regular expression is wrong or takes too much, it
+/// is not done by `until`, or the result would be larger than max_code. Valid UTF-8 stays so. Any thread.
+std::string changed(std::string_view code, const Change& change, Patience::Time until);
 
 }  // namespace pbotvm::history

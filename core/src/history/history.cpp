@@ -12,6 +12,7 @@
 #include "history/code_parts.h"
 #include "history/difference.h"
 #include "history/editing.h"
+#include "history/patience.h"
 #include "pbotvm/error.h"
 
 namespace pbotvm::history {
@@ -19,7 +20,8 @@ namespace pbotvm::history {
 namespace {
 
 constexpr int patience = 100;                              // how often an edit is done anew as another one came first
-constexpr std::chrono::seconds patience_with_edits{2};     // of one request, all together, without waiting for others
+constexpr std::chrono::seconds patience_with_edits{2};     // processor time for those of one request, all together
+constexpr std::chrono::seconds latest_end_of_edits{30};    // of one request, however busy the system is
 constexpr std::chrono::seconds pause_of_writing{1};        // after a lock that stayed: others must not wait in turn
 constexpr std::chrono::minutes silence_of_complaints{10};  // of the same text
 
@@ -80,11 +82,10 @@ CodeParts with_request(CodeParts parts, const CodeParts& request) {
   return parts;
 }
 
-std::string edited_text(CodeParts parts, const Edits& edits, std::chrono::steady_clock::time_point until) {
+std::string edited_text(CodeParts parts, const Edits& edits, Patience& all, Patience::Time until) {
   for (const auto& change : edits.changes) {
-    if (std::chrono::steady_clock::now() > until)
-      throw EditError("These edits take too long on this code; send fewer at once.");
-    parts.code = changed(parts.code, change);
+    if (all.spent()) throw EditError("These edits take too long on this code; send fewer at once.");
+    parts.code = changed(parts.code, change, until);
   }
   if (parts.code.find_first_not_of(" \t\r\n") == std::string::npos)
     throw EditError("Nothing is left of the code after this edit.");
@@ -241,7 +242,8 @@ Answer History::changed_code(const Asked& asked) {
   if (!is_run(edits.ending)) request = {};  // options and input are for what is run
   const bool copies = edits.copy_from.has_value();
   const Owner source{copies ? channel_name(*edits.copy_from) : owner.channel, owner.language};
-  std::chrono::steady_clock::duration left = patience_with_edits;
+  const auto until = std::chrono::steady_clock::now() + latest_end_of_edits;
+  Patience all(patience_with_edits, until);
   for (int attempt = 0; attempt < patience; ++attempt) {
     // The newest, and the one that an undo goes back to.
     const auto [newest, base] = with_store([&, &owner = owner, &edits = edits](Store& store) {
@@ -250,10 +252,8 @@ Answer History::changed_code(const Asked& asked) {
       return std::pair(std::move(entries), std::move(bases));
     });
     if (base.empty()) return nothing_to_change(asked, !newest.empty());
-    const auto begun = std::chrono::steady_clock::now();
     const std::string text =
-        edited_text(with_request(take_apart(base.front().text, options), request), edits, begun + left);
-    left -= std::chrono::steady_clock::now() - begun;
+        edited_text(with_request(take_apart(base.front().text, options), request), edits, all, until);
     if (!keep(owner, newest.empty() ? 0 : newest.front().id, edits.undo, text)) continue;
     if (edits.ending == Ending::show) return Reply{text};
     if (edits.ending == Ending::diff) {

@@ -56,6 +56,15 @@ void ShownOutputs::show(const std::string& channel, const std::string& language,
   remember({std::move(*name), language}, std::move(shown));
 }
 
+void ShownOutputs::forget(const std::string& channel, const std::string& language, std::string_view output) {
+  auto name = chat_channel(channel);
+  if (!name) return;
+  const auto digest = digest_of(output);
+  const std::lock_guard lock(mutex_);
+  const auto last = last_.find({std::move(*name), language});
+  if (last != last_.end() && last->second.digest == digest) erase(last);
+}
+
 std::size_t ShownOutputs::size() const {
   const std::lock_guard lock(mutex_);
   return last_.size();
@@ -63,16 +72,18 @@ std::size_t ShownOutputs::size() const {
 
 // With the mutex held. A short output leaves nothing to repeat.
 void ShownOutputs::remember(const Place& place, Shown shown) {
-  const auto forget = [this](std::map<Place, Shown>::iterator one) {
-    const auto [begin, end] = by_age_.equal_range(one->second.at);
-    by_age_.erase(std::find_if(begin, end, [&](const auto& each) { return each.second == one->first; }));
-    last_.erase(one);
-  };
-  if (const auto last = last_.find(place); last != last_.end()) forget(last);
+  if (const auto last = last_.find(place); last != last_.end()) erase(last);
   if (shown.digest.empty()) return;
-  if (last_.size() >= max_outputs) forget(last_.find(by_age_.begin()->second));
+  if (last_.size() >= max_outputs) erase(last_.find(by_age_.begin()->second));
   by_age_.emplace(shown.at, place);
   last_.emplace(place, std::move(shown));
+}
+
+// With the mutex held.
+void ShownOutputs::erase(std::map<Place, Shown>::iterator one) {
+  const auto [begin, end] = by_age_.equal_range(one->second.at);
+  by_age_.erase(std::find_if(begin, end, [&](const auto& each) { return each.second == one->first; }));
+  last_.erase(one);
 }
 
 }  // namespace pbotvm::history

@@ -29,6 +29,9 @@ class ShownOutputs {
   /// It is shown in any case.
   void show(const std::string& channel, const std::string& language, std::string_view output, Clock::time_point now);
 
+  /// It did not reach the channel after all: where it is still the last one, nothing repeats it.
+  void forget(const std::string& channel, const std::string& language, std::string_view output);
+
   std::size_t size() const;  ///< outputs that are kept
 
  private:
@@ -39,6 +42,7 @@ class ShownOutputs {
   };
 
   void remember(const Place& place, Shown shown);
+  void erase(std::map<Place, Shown>::iterator one);
 
   mutable std::mutex mutex_;  // of what follows
   std::map<Place, Shown> last_;

@@ -2,7 +2,6 @@
 #include "history/substitution.h"
 
 #include <re2/re2.h>
-#include <time.h>
 
 #include <algorithm>
 #include <array>
@@ -19,7 +18,7 @@ constexpr std::size_t max_groups = 9;                        // that the text ca
 constexpr std::size_t max_regex = 4096;                      // bytes
 constexpr std::int64_t regex_memory = 1 << 20;               // bytes of a compiled regular expression and its states
 constexpr std::uint64_t max_steps = std::uint64_t(1) << 27;  // instructions times bytes that one search may take
-constexpr std::chrono::nanoseconds patience{1'000'000'000};  // processor time for all searches of one substitution
+constexpr std::chrono::seconds patience{1};                  // processor time for all searches of one substitution
 
 using Groups = std::array<re2::StringPiece, max_groups + 1>;
 
@@ -78,30 +77,6 @@ std::size_t character_size(std::string_view text, std::size_t at) {
   throw EditError(text + ".");
 }
 
-// What this thread has had of a processor: on a busy system the same searches take longer, and are no worse for that.
-std::chrono::nanoseconds processor_time() {
-  ::timespec now{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
-// Counts the processor time of one substitution.
-class Patience {
- public:
-  bool spent() {
-    // The clock of this thread is the slower one to read, and does not run ahead of the other.
-    const auto now = std::chrono::steady_clock::now();
-    if (now < look_at_) return false;
-    const auto left = patience - (processor_time() - begun_);
-    look_at_ = now + left;
-    return left <= left.zero();
-  }
-
- private:
-  const std::chrono::nanoseconds begun_ = processor_time();
-  std::chrono::steady_clock::time_point look_at_ = std::chrono::steady_clock::now() + patience;
-};
-
 void check_cost(std::string_view code, const Substitute& substitute, const re2::RE2& regex) {
   const auto program = static_cast<std::uint64_t>(std::max(regex.ProgramSize(), regex.ReverseProgramSize()));
   if (program * (code.size() + 1) <= max_steps) return;
@@ -111,7 +86,7 @@ void check_cost(std::string_view code, const Substitute& substitute, const re2::
 
 }  // namespace
 
-std::string substituted(std::string_view code, const Substitute& substitute) {
+std::string substituted(std::string_view code, const Substitute& substitute, Patience::Time until) {
   if (substitute.regex.size() > max_regex) {
     throw EditError("The regular expression is longer than " + std::to_string(max_regex) + " bytes; make it shorter.");
   }
@@ -125,7 +100,7 @@ std::string substituted(std::string_view code, const Substitute& substitute) {
 
   const int groups = std::min<int>(regex.NumberOfCapturingGroups(), max_groups);
   const int wanted = highest_group(substitute.text, groups) + 1;
-  Patience searches;
+  Patience searches(patience, until);
   const re2::StringPiece whole(code.data(), code.size());
   std::string result;
   std::size_t done = 0, from = 0, times = 0;

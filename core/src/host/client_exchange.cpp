@@ -108,8 +108,7 @@ ClientWatch::Next WordReader::read() {
 }
 
 bool exchange(int fd, const service::ClientRequest& request, std::string_view rest, service::Service& service,
-              ClientWatch& watch) {
-  service::RequestControl control;
+              ClientWatch& watch, service::RequestControl& control) {
   SocketAudience audience(fd, request.reply, control);
   WordReader words(fd, request.streams_input, control);
   ClientWatch::Callbacks callbacks;

@@ -64,8 +64,8 @@ class WordReader {
 };
 
 /// Answers one request over its client's socket. `rest` came behind the request's line. Blocks until the client has
-/// all of the reply, or is gone: false.
+/// all of the reply, or is gone: false. `control`: of this request alone.
 bool exchange(int fd, const service::ClientRequest& request, std::string_view rest, service::Service& service,
-              ClientWatch& watch);
+              ClientWatch& watch, service::RequestControl& control);
 
 }  // namespace pbotvm::host

@@ -62,10 +62,16 @@ json machine_json(const machine::MachineStatus& status) {
           {"problem", printable(status.problem)}};
 }
 
-json suspended_json(const service::Service& service) {
+// Of the calls for requests, and of those by which languages are read.
+json suspended_json(const ControlServer::Context& context) {
   json suspended = json::array();
-  for (const auto& one : service.suspensions())
-    suspended.push_back({{"kind", one.kind}, {"plugin", one.plugin}, {"calls_out", one.calls_out}});
+  const auto add = [&suspended](const std::vector<plugin::Suspension>& suspensions, bool reading) {
+    for (const auto& one : suspensions)
+      suspended.push_back(
+          {{"kind", one.kind}, {"plugin", one.plugin}, {"calls_out", one.calls_out}, {"reading", reading}});
+  };
+  add(context.service.suspensions(), false);
+  add(context.languages.suspensions(), true);
   return suspended;
 }
 
@@ -80,7 +86,7 @@ json status_json(const ControlServer::Context& context) {
           {"address", context.address},
           {"requests", context.service.requests()},
           {"machines", machines},
-          {"suspended", suspended_json(context.service)}};
+          {"suspended", suspended_json(context)}};
 }
 
 machine::Machine& machine_of(const ControlServer::Context& context, const json& command) {
@@ -143,7 +149,16 @@ json languages_json(const ControlServer::Context& context, const json& command) 
   } else {
     for (const auto& machine : context.machines) machines.push_back(machine.get());
   }
-  return {{"ok", true}, {"languages", service::language_list(*context.service.catalogue(), machines)}};
+  const auto catalogue = context.service.catalogue();
+  json languages = service::language_list(*catalogue, machines);
+  if (command.contains("digest")) {
+    // Of one only: it asks the plug-in.
+    const auto* entry = catalogue->find(command["digest"].get<std::string>());
+    for (auto& language : languages)
+      if (entry != nullptr && language["name"] == entry->names.front())
+        language["digest"] = context.service.digest(*entry);
+  }
+  return {{"ok", true}, {"languages", std::move(languages)}};
 }
 
 json obey(const ControlServer::Context& context, const std::string& line) {

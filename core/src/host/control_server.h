@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "host/language_reload.h"
 #include "machine/machine.h"
 #include "service/service.h"
 
@@ -23,6 +24,7 @@ class ControlServer {
     std::string address;  ///< where clients are served, for status
     service::Service& service;
     const std::vector<std::unique_ptr<machine::Machine>>& machines;
+    const LanguageReload& languages;
   };
 
   /// Makes control.sock in the working directory. Throws Error.

@@ -21,6 +21,7 @@
 #include "config/schema.h"
 #include "host/configuration_check.h"
 #include "host/control_server.h"
+#include "host/definition_access.h"
 #include "host/language_reload.h"
 #include "host/line_server.h"
 #include "host/log.h"
@@ -215,9 +216,12 @@ int HostApplication::serve(const config::Configuration& configuration) {
   const plugin::Registry plugins(configuration.plugins);
   log_refused(plugins);
   plugin::PatientGuard guard;
-  const auto catalogue = make_catalogue(plugins, configuration);
+  const auto guard_of_start = std::make_shared<plugin::PatientGuard>(service::start_patience);  // shared: with reloads
+  const auto catalogue = make_catalogue(plugins, configuration, *guard_of_start);
   check_language(*catalogue, configuration);
   for (const auto& line : service::overrides_in(*catalogue)) log().information(line);
+  if (user)
+    for (const auto& line : definitions_out_of_reach(configuration, *catalogue, *user)) log().warning(line);
   machine::Machine::Options options;
   options.queue_limit = configuration.queue_limit;
   options.queue_timeout = configuration.queue_timeout;
@@ -232,12 +236,13 @@ int HostApplication::serve(const config::Configuration& configuration) {
   kept.reset();
 
   service::Service service(configuration, catalogue, machines, guard, service::Keeping::in_working_directory);
+  LanguageReload languages(plugins, configuration, service, guard, guard_of_start);
   LineServer line_server(configuration.address, configuration.server, service);
   const std::string address = configuration.address + ":" + std::to_string(configuration.server);
   std::optional<ControlServer> control_server;
   {
     const ActingAs acting(user);
-    control_server.emplace(ControlServer::Context{address, service, machines});
+    control_server.emplace(ControlServer::Context{address, service, machines, languages});
   }
   if (user) become(*user);
 
@@ -247,7 +252,6 @@ int HostApplication::serve(const config::Configuration& configuration) {
   log().information("pbotvm-host %s serves %s, pid %d, %z languages", std::string(PBOTVM_VERSION), address,
                     static_cast<int>(::getpid()), catalogue->names().size());
   notify_service_manager("READY=1\nSTATUS=serves " + address);
-  LanguageReload languages(plugins, configuration, service, guard);
   while (next_signal() == SIGHUP) languages.ask();
 
   notify_service_manager("STOPPING=1");

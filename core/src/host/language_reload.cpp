@@ -16,8 +16,6 @@ namespace pbotvm::host {
 
 namespace {
 
-constexpr std::chrono::seconds patience{20};  // for each call into a plug-in
-
 Poco::Logger& log() {
   return Poco::Logger::get("host");
 }
@@ -25,8 +23,13 @@ Poco::Logger& log() {
 }  // namespace
 
 LanguageReload::LanguageReload(const plugin::Registry& plugins, const config::Configuration& configuration,
-                               service::Service& service, plugin::PatientGuard& guard)
-    : plugins_(plugins), configuration_(configuration), service_(service), guard_of_requests_(guard) {}
+                               service::Service& service, plugin::PatientGuard& guard,
+                               std::shared_ptr<plugin::PatientGuard> guard_of_start)
+    : plugins_(plugins),
+      configuration_(configuration),
+      service_(service),
+      guard_of_requests_(guard),
+      guard_(std::move(guard_of_start)) {}
 
 LanguageReload::~LanguageReload() {
   const std::lock_guard lock(mutex_);
@@ -96,13 +99,38 @@ void LanguageReload::resume_plugins() {
                   one.plugin, one.calls_out);
 }
 
+std::vector<plugin::Suspension> LanguageReload::suspensions() const {
+  std::unique_lock lock(mutex_);
+  const auto guard = guard_;
+  lock.unlock();
+  return guard->suspensions();
+}
+
+std::shared_ptr<plugin::PatientGuard> LanguageReload::guard_for_reading() {
+  const std::lock_guard lock(mutex_);
+  if (guard_->left_behind() == 0) guard_ = std::make_shared<plugin::PatientGuard>(service::start_patience);
+  return guard_;
+}
+
+// Plug-ins that would be called beside a call of theirs that is still out.
+std::set<std::string> LanguageReload::hanging(const plugin::PatientGuard& guard) const {
+  std::set<std::string> names;
+  for (const auto& suspensions : {guard_of_requests_.suspensions(), guard.suspensions()})
+    for (const auto& one : suspensions)
+      if (one.kind == "language") names.insert(one.plugin);
+  for (const auto& name : names)
+    log().warning("the languages of plug-in language-%s.so stay as they are: a call did not come back", name);
+  return names;
+}
+
 void LanguageReload::reload() {
   log().information("SIGHUP: the languages are read anew");
   resume_plugins();
-  if (!guard_ || guard_->left_behind() == 0) guard_ = std::make_unique<plugin::PatientGuard>(patience);
-  auto catalogue = service::remake_catalogue(plugins_, configuration_, *guard_);
+  const auto guard = guard_for_reading();
+  const auto now = service_.catalogue();
+  auto catalogue = service::remake_catalogue(plugins_, configuration_, *guard, *now, hanging(*guard));
   check_language(*catalogue, configuration_);
-  const auto changes = service::changes_between(*service_.catalogue(), *catalogue, *guard_);
+  const auto changes = service::changes_between(*now, *catalogue, *guard);
   const auto overrides = service::overrides_in(*catalogue, &changes);
   const std::size_t names = catalogue->names().size();
   if (ending()) return;

@@ -64,12 +64,15 @@ class Connection : public Poco::Net::TCPServerConnection {
       if (!line) return;
       if (!answer(*line, peer)) {
         log().information("%s: gone before its reply was sent", peer);
+        control_.reply_lost();
         return;
       }
       socket().shutdownSend();
       linger();
     } catch (const Poco::Exception& e) {
+      // Also of one that had closed its side before: that its system has no use for the reply is known only behind it.
       log().information("%s: gone before its reply was sent: %s", peer, e.displayText());
+      control_.reply_lost();
     } catch (const std::exception& e) {
       log().error("%s: %s", peer, std::string(e.what()));
     }
@@ -82,7 +85,7 @@ class Connection : public Poco::Net::TCPServerConnection {
     try {
       if (too_long_)
         throw service::RequestError("Invalid request: the line is longer than 1 MiB; send less, or in pieces.");
-      return exchange(fd, service::parse_client_line(line), behind_, shared_.service, shared_.watch);
+      return exchange(fd, service::parse_client_line(line), behind_, shared_.service, shared_.watch, control_);
     } catch (const service::RequestError& e) {
       log().warning("%s: %s", peer, std::string(e.what()));
       return fail(fd, e.form, "bad-request", e.what());
@@ -159,6 +162,7 @@ class Connection : public Poco::Net::TCPServerConnection {
   const Shared shared_;
   bool too_long_ = false;
   std::string behind_;  // what came behind the line
+  service::RequestControl control_;
 };
 
 class ConnectionFactory : public Poco::Net::TCPServerConnectionFactory {

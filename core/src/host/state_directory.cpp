@@ -123,10 +123,15 @@ UniqueFd StateDirectory::take_lock(const fs::path& path) {
     UniqueFd lock(::open(pid_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640));
     if (!lock) refuse("open " + (path / pid_file).string(), errno_text("open", errno));
     if (!lock_after(lock.get(), patience_with_the_dead)) {
-      throw Error(
-          ErrorCode::unavailable,
-          "another pbotvm-host (pid " + read_holder(lock.get()) + ") runs with the state directory " + path.string(),
-          "end it first, or give this one a directory of its own with PBOTVM_STATE");
+      const std::string holder = read_holder(lock.get());
+      if (!is_alive(holder)) {
+        throw Error(ErrorCode::unavailable,
+                    "a program that a pbotvm-host left behind holds " + (path / pid_file).string() + " locked",
+                    "'fuser " + (path / pid_file).string() + "' tells which one it is; end it first");
+      }
+      throw Error(ErrorCode::unavailable,
+                  "another pbotvm-host (pid " + holder + ") runs with the state directory " + path.string(),
+                  "end it first, or give this one a directory of its own with PBOTVM_STATE");
     }
     if (is_still_named(lock, pid_file)) return lock;
   }

@@ -11,7 +11,7 @@ namespace pbotvm::plugin {
 
 namespace {
 constexpr std::size_t max_idle = 8;  // threads kept for the next call; more are ended when they are done
-constexpr const char* remedy = "mend or remove the plug-in and restart the host";
+constexpr const char* remedy = "see pbotvm status; mend or remove the plug-in";
 
 template <typename Calls>
 std::size_t calls_out(const Calls& calls) {

@@ -22,9 +22,6 @@ Poco::Logger& log() {
 constexpr const char* vhost_device = "/dev/vhost-vsock";
 constexpr std::uint32_t local_cid = 1;
 
-// How long a language plug-in may take to make its languages and to say what they are, when the host starts.
-constexpr std::chrono::seconds start_patience{20};
-
 std::vector<CatalogueEntry> languages_of(const plugin::Registry::LanguagePlugin& language_plugin,
                                          const LanguageContext& context, plugin::PatientGuard& guard) {
   return guard.call({"language", language_plugin.name, "create"},
@@ -76,9 +73,15 @@ void fail_without_transport(const std::string& machine) {
 
 std::shared_ptr<const Catalogue> make_catalogue(const plugin::Registry& plugins,
                                                 const config::Configuration& configuration) {
+  plugin::PatientGuard guard(start_patience);
+  return make_catalogue(plugins, configuration, guard);
+}
+
+std::shared_ptr<const Catalogue> make_catalogue(const plugin::Registry& plugins,
+                                                const config::Configuration& configuration,
+                                                plugin::PatientGuard& guard) {
   std::vector<CatalogueEntry> entries;
   const LanguageContext context{configuration.languages};
-  plugin::PatientGuard guard(start_patience);
   for (const auto& language_plugin : plugins.languages()) {
     try {
       std::ranges::move(languages_of(language_plugin, context, guard), std::back_inserter(entries));
@@ -93,10 +96,16 @@ std::shared_ptr<const Catalogue> make_catalogue(const plugin::Registry& plugins,
 
 std::shared_ptr<const Catalogue> remake_catalogue(const plugin::Registry& plugins,
                                                   const config::Configuration& configuration,
-                                                  plugin::PatientGuard& guard) {
+                                                  plugin::PatientGuard& guard, const Catalogue& now,
+                                                  const std::set<std::string>& kept) {
   std::vector<CatalogueEntry> entries;
   const LanguageContext context{configuration.languages};
   for (const auto& language_plugin : plugins.languages()) {
+    if (kept.contains(language_plugin.name)) {
+      std::ranges::copy_if(now.entries(), std::back_inserter(entries),
+                           [&](const auto& entry) { return entry.plugin == language_plugin.name; });
+      continue;
+    }
     std::ranges::move(languages_of(language_plugin, context, guard), std::back_inserter(entries));
   }
   return std::make_shared<const Catalogue>(std::move(entries));

@@ -4,7 +4,9 @@
 // What a configuration names, made of the plug-ins there are: for the host, and for whoever reaches a guest without
 // one.
 
+#include <chrono>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,15 +41,24 @@ std::vector<machine::NamedTransport> make_transports(const plugin::Registry& plu
 /// Throws Error: a machine must have at least one.
 [[noreturn]] void fail_without_transport(const std::string& machine);
 
+/// How long a language plug-in may take to make its languages and to say what they are.
+inline constexpr std::chrono::seconds start_patience{20};
+
 /// Every language of the plug-ins. One that fails is logged and passed over; ConfigurationError where a definition that
 /// the operator wrote is wrong.
 std::shared_ptr<const Catalogue> make_catalogue(const plugin::Registry& plugins,
                                                 const config::Configuration& configuration);
 
-/// The same anew, while an earlier one serves: throws Error where any plug-in fails, or does not come back, so that
-/// none of its languages is lost by it.
+/// Likewise. What did not come back stays suspended in `guard`, whose patience should be that of start_patience.
+std::shared_ptr<const Catalogue> make_catalogue(const plugin::Registry& plugins,
+                                                const config::Configuration& configuration,
+                                                plugin::PatientGuard& guard);
+
+/// The same anew, while `now` serves: throws Error where any plug-in fails, or does not come back, so that none of its
+/// languages is lost by it. Plug-ins of `kept` are not called: their languages stay as they are.
 std::shared_ptr<const Catalogue> remake_catalogue(const plugin::Registry& plugins,
                                                   const config::Configuration& configuration,
-                                                  plugin::PatientGuard& guard);
+                                                  plugin::PatientGuard& guard, const Catalogue& now,
+                                                  const std::set<std::string>& kept);
 
 }  // namespace pbotvm::service

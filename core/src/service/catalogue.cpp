@@ -36,6 +36,7 @@ void ask_for_options(Language& language, LanguageDetails& details) {
   if (options == nullptr) return;
   details.takes_options = options->takes_options();
   details.option_rules = options->option_rules();
+  if (details.option_rules.size() > max_option_rules) return;  // flaw_of_details() refuses them
   const ToolOptions rules(details.option_rules);
   const auto with_value = rules.with_value();
   const std::set<std::string> each_once(with_value.begin(), with_value.end());

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "service/catalogue_changes.h"
 
+#include <Poco/DigestEngine.h>
+#include <Poco/SHA2Engine.h>
+
 #include <algorithm>
 #include <map>
 #include <tuple>
@@ -18,9 +21,9 @@ constexpr std::string_view instead_of = ", instead of ";
 // No language knows it: the refusal names the options that are known.
 constexpr const char* unknown_option = "-no-such-option-of-any-language";
 
-// What can be seen of a language from outside. The hello program is planned, code that is no program (it shows what is
-// put around such code), and a request with an option that is refused.
-std::string appearance(const CatalogueEntry& entry, plugin::PatientGuard& guard) {
+// What can be seen of a language from outside, but for what its surroundings decide. Its own programs are planned, code
+// that is no program (it shows what is put around such code), and a request with an option that is refused.
+std::string conduct(const CatalogueEntry& entry, plugin::PatientGuard& guard) {
   std::string text = entry.plugin;
   const auto add = [&text](const std::string& part) { text += '\0' + part; };
   const auto add_all = [&](const std::vector<std::string>& parts) {
@@ -28,7 +31,7 @@ std::string appearance(const CatalogueEntry& entry, plugin::PatientGuard& guard)
     for (const auto& part : parts) add(part);
   };
   const auto& details = entry.details;
-  add_all(entry.names);
+  add(entry.names.front());
   add_all(entry.tools);
   add_all(details.options);
   add(details.takes_options ? "options" : "no options");
@@ -37,23 +40,33 @@ std::string appearance(const CatalogueEntry& entry, plugin::PatientGuard& guard)
     add(distribution);
     add_all(packages);
   }
-  add_all({details.file, details.marks.begin, details.marks.end, details.note, details.origin});
+  add_all({details.file, details.marks.begin, details.marks.end, details.note});
   add(details.stdin_program);
   const auto hello =
       guard.call({"language", entry.plugin, "hello"}, [language = entry.language] { return language->hello(); });
-  for (const auto& code : {hello, std::string("1"), unknown_option + (" " + hello)}) {
+  for (const auto& code : {hello, details.stdin_program, std::string("1"), unknown_option + (" " + hello)}) {
     Request request;
     request.language = entry.names.front();
     request.code = code;
     const auto plan = guard.call({"language", entry.plugin, "plan"},
                                  [language = entry.language, request] { return language->plan(request); });
-    if (const auto* job = std::get_if<Job>(&plan)) add(protocol::encode(*job));
+    if (const auto* job = std::get_if<Job>(&plan)) {
+      add(protocol::encode(*job));  // which has the sizes of files alone
+      for (const auto& file : job->files) add(file.content);
+    }
     if (const auto* reply = std::get_if<ImmediateReply>(&plan)) add(reply->text);
   }
   return text;
 }
 
+std::string appearance(const CatalogueEntry& entry, plugin::PatientGuard& guard) {
+  std::string text = conduct(entry, guard) + '\0' + entry.details.origin;
+  for (const auto& name : entry.names) text += '\0' + name;
+  return text;
+}
+
 bool same(const CatalogueEntry& before, const CatalogueEntry& after, plugin::PatientGuard& guard) {
+  if (before.language == after.language) return true;  // kept, as its plug-in must not be called now
   try {
     return appearance(before, guard) == appearance(after, guard);
   } catch (const std::exception&) {
@@ -77,6 +90,12 @@ std::string CatalogueChanges::text() const {
     for (const auto& name : *names) text += (&name == &names->front() ? " " : ", ") + name;
   }
   return text.empty() ? "no change is seen" : text;
+}
+
+std::string digest_of(const CatalogueEntry& entry, plugin::PatientGuard& guard) {
+  Poco::SHA2Engine engine;
+  engine.update(conduct(entry, guard));
+  return Poco::DigestEngine::digestToHex(engine.digest());
 }
 
 CatalogueChanges changes_between(const Catalogue& before, const Catalogue& after, plugin::PatientGuard& guard) {

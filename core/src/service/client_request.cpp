@@ -33,10 +33,42 @@ void refuse_blank_for_equals(std::string_view code) {
   }
 }
 
+// Behind a word of a shell's kind.
+std::size_t word_end(std::string_view text, std::size_t at) {
+  for (char quote = 0; at < text.size(); ++at) {
+    if (quote == 0 && blanks.find(text[at]) != std::string_view::npos) break;
+    if (text[at] == '\\' && quote != '\'') {
+      ++at;
+    } else if (text[at] == quote) {
+      quote = 0;
+    } else if (quote == 0 && (text[at] == '"' || text[at] == '\'')) {
+      quote = text[at];
+    }
+  }
+  return std::min(at, text.size());
+}
+
+std::size_t skip_blanks(std::string_view text, std::size_t at) {
+  return std::min(text.find_first_not_of(blanks, at), text.size());
+}
+
+// Behind options that every language has: -info -paste -args "a b". What may follow -lang= may stand before it, too.
+std::size_t skip_common(std::string_view text, std::size_t at) {
+  for (;;) {
+    const std::size_t end = word_end(text, at);
+    const auto word = text.substr(at, end - at);
+    const bool valued = word == "-args";
+    if (!valued && word != "-info" && word != "-paste") return at;
+    at = skip_blanks(text, end);
+    if (valued) at = skip_blanks(text, word_end(text, at));
+  }
+}
+
 // -lang= and -vm= in front of the code, in any order, repeated; the last one of each wins.
 void take_options(ClientRequest& request) {
   std::size_t at = 0;
   for (;;) {
+    at = skip_common(request.code, at);
     std::string* target = nullptr;
     std::size_t start = 0;
     for (const auto& [name, into] : {std::pair{std::string_view("-lang="), &request.language},
@@ -49,10 +81,9 @@ void take_options(ClientRequest& request) {
     if (target == nullptr) break;
     const auto end = std::min(request.code.find_first_of(blanks, start), request.code.size());
     *target = lower(request.code.substr(start, end - start));
-    at = std::min(request.code.find_first_not_of(blanks, end), request.code.size());
+    request.code.erase(at, skip_blanks(request.code, end) - at);
   }
-  request.code.erase(0, at);
-  refuse_blank_for_equals(request.code);
+  refuse_blank_for_equals(std::string_view(request.code).substr(at));
 }
 
 ReplyForm form_of(const json& object) {

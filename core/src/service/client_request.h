@@ -29,7 +29,7 @@ class RequestError : public std::runtime_error {
 struct ClientRequest {
   std::string language;  ///< -lang=, else the key `lang`, lower case; empty: the host's default
   std::string machine;   ///< -vm=, else the key `vm`, lower case; empty: the host's default
-  std::string code;      ///< without the two options above
+  std::string code;      ///< without the two options above, which may stand among -info, -paste and -args
   std::string nick, channel, arguments, input;
   bool factoid = false;
   bool input_given = false;  ///< the key `stdin` is there, also where its text is empty

@@ -17,6 +17,10 @@ void RequestControl::refuse(const std::string& text) {
   cancel();
 }
 
+void RequestControl::reply_lost() {
+  if (const auto undo = std::exchange(undo_, nullptr)) undo();
+}
+
 bool RequestControl::add_input(std::string_view bytes) {
   std::shared_ptr<machine::Execution> execution;
   {

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "machine/execution.h"
 
@@ -26,6 +28,10 @@ class RequestControl {
   /// The client said something wrong: `text` becomes the request's last event, and the job ends.
   void refuse(const std::string& text);
 
+  /// The reply did not reach the client: what was noted for the case that it does is taken back. Once, after the
+  /// request has ended, by the thread that ran it.
+  void reply_lost();
+
   /// False when so much waits already that nothing was taken: to be tried again a little later.
   bool add_input(std::string_view bytes);
   void end_input();
@@ -35,6 +41,9 @@ class RequestControl {
   std::stop_token stop_token() const { return stop_.get_token(); }
   bool cancelled() const { return stop_.stop_requested(); }
   std::string refusal() const;
+
+  /// Called where the reply is lost. Set by the thread that runs the request.
+  void on_reply_lost(std::function<void()> undo) { undo_ = std::move(undo); }
 
   /// Hands over what was said until now; later words go to it directly.
   void attach(std::shared_ptr<machine::Execution> execution);
@@ -48,6 +57,7 @@ class RequestControl {
   bool input_ended_ = false;
   bool detached_ = false;
   std::string refusal_;
+  std::function<void()> undo_;  // of the thread that runs the request
 };
 
 }  // namespace pbotvm::service

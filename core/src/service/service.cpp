@@ -304,6 +304,9 @@ std::string Service::shown_in_channel(const Run& run, std::string reply) {
     log().information("language=%s answered: the same output as before in this channel", run.request.language);
     return same_output_text;
   }
+  // What the channel never got must be shown to it the next time.
+  run.control.on_reply_lost(
+      [this, channel = client.channel, language, reply] { shown_outputs_.forget(channel, language, reply); });
   return reply;
 }
 

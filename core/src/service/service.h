@@ -17,6 +17,7 @@
 #include "paste/store.h"
 #include "plugin/patient_guard.h"
 #include "service/catalogue.h"
+#include "service/catalogue_changes.h"
 #include "service/client_request.h"
 #include "service/events.h"
 #include "service/fortune.h"
@@ -50,6 +51,9 @@ class Service {
 
   /// The languages that the next request finds. shared: a request keeps those that it began with.
   std::shared_ptr<const Catalogue> catalogue() const;
+
+  /// As digest_of() of catalogue_changes.h. Throws Error{plugin}, also for a plug-in that is suspended.
+  std::string digest(const CatalogueEntry& entry) { return digest_of(entry, guard_); }
 
   /// From now on requests find these languages; those under way end with the ones that they began with. Machines are
   /// asked after their tools.

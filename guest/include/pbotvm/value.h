@@ -2,11 +2,11 @@
 /*
  * The value of a snippet's last expression, or of its variables, for programs that print nothing:
  *   no output: x * 2 = 10 (int); s = "hi" (char *)
- * Included by what the host makes of C snippets, from C89 on, gcc and clang. Names of headers that the snippet may not
- * have asked for are not declared. All names end with an underscore: the
- * macros of the snippet and of its options are not to meet them.
+ * Included by what the host makes of C snippets, from C89 on, gcc and clang; empty where numbers with a point cannot be
+ * passed on, as with -mno-sse. Names of headers that the snippet may not have asked for are not declared. All names end
+ * with an underscore: the macros of the snippet and of its options are not to meet them.
  */
-#ifndef PBOTVM_VALUE_H
+#if !defined PBOTVM_VALUE_H && (!defined __x86_64__ || defined __SSE2__) && !defined _SOFT_FLOAT
 #define PBOTVM_VALUE_H 1
 #pragma GCC system_header
 
@@ -20,13 +20,16 @@
 extern "C" {
 #endif
 
+/* Whatever the author's options make of __SIZE_TYPE__. */
+typedef __typeof__(sizeof(0)) pbotvm_size_;
+
 extern int pbotvm_open_(const char*, int, ...) __asm__("open");
-extern long pbotvm_read_(int, void*, __SIZE_TYPE__) __asm__("read");
-extern long pbotvm_write_(int, const void*, __SIZE_TYPE__) __asm__("write");
+extern long pbotvm_read_(int, void*, pbotvm_size_) __asm__("read");
+extern long pbotvm_write_(int, const void*, pbotvm_size_) __asm__("write");
 extern int pbotvm_close_(int) __asm__("close");
 extern int pbotvm_access_(const char*, int) __asm__("access");
 extern int pbotvm_fflush_(void*) __asm__("fflush");
-extern int pbotvm_format_(char*, __SIZE_TYPE__, const char*, ...) __asm__("snprintf");
+extern int pbotvm_format_(char*, pbotvm_size_, const char*, ...) __asm__("snprintf");
 extern double pbotvm_number_(const char*, char**) __asm__("strtod");
 extern int* pbotvm_errno_(void) __asm__("__errno_location");
 /* The beginning of glibc's FILE; the seventh pointer is that of the buffer. */
@@ -107,7 +110,7 @@ PBOTVM_QUIET_ void pbotvm_end_(const char* type_) {
     pbotvm_put_(type_, -1);
     pbotvm_put_(")", -1);
   }
-  if (pbotvm_write_(1, pbotvm_line_.text_, (__SIZE_TYPE__)pbotvm_line_.used_) >= 0) pbotvm_line_.used_ = 0;
+  if (pbotvm_write_(1, pbotvm_line_.text_, (pbotvm_size_)pbotvm_line_.used_) >= 0) pbotvm_line_.used_ = 0;
 }
 
 /* ---- values */
@@ -288,21 +291,24 @@ typedef float pbotvm_float_;
 typedef double pbotvm_double_;
 
 #define PBOTVM_KIND_(v_) \
-  _Generic((v_), _Bool : 'b', char : 'c', signed char : 'a', unsigned char : 'h', short : 's', unsigned short : 't', \
-           pbotvm_int_ : 'i', unsigned : 'j', long : 'l', unsigned long : 'm', long long : 'x', unsigned long long : 'y',   \
-           pbotvm_float_ : 'f', pbotvm_double_ : 'd', long double : 'e', double _Complex : 'C', char* : 'S', const char* : 'S',     \
+  _Generic((v_), _Bool : 'b', char : 'c', signed char : 'a', unsigned char : 'h', short : 's',                    \
+           unsigned short : 't', pbotvm_int_ : 'i', unsigned : 'j', long : 'l', unsigned long : 'm',              \
+           long long : 'x', unsigned long long : 'y', pbotvm_float_ : 'f', pbotvm_double_ : 'd',                  \
+           long double : 'e', double _Complex : 'C', char* : 'S', const char* : 'S',                              \
            default : __builtin_classify_type(v_) == 5 ? 'P' : 0)
 
 /* The names of the types that have one for everybody; others have none here. */
 #define PBOTVM_TYPE_(v_) \
-  _Generic((v_), _Bool : "bool", char : "char", signed char : "signed char", unsigned char : "unsigned char",          \
-           short : "short", unsigned short : "unsigned short", pbotvm_int_ : "int", unsigned : "unsigned int", long : "long", \
-           unsigned long : "unsigned long", long long : "long long", unsigned long long : "unsigned long long",       \
-           pbotvm_float_ : "float", pbotvm_double_ : "double", long double : "long double", double _Complex : "complex double",       \
-           char* : "char *", const char* : "const char *", void* : "void *", const void* : "const void *",            \
-           pbotvm_int_* : "int *", const pbotvm_int_* : "const int *", unsigned* : "unsigned int *", long* : "long *",                \
-           unsigned long* : "unsigned long *", pbotvm_float_* : "float *", pbotvm_double_* : "double *",                              \
-           unsigned char* : "unsigned char *", char** : "char **", pbotvm_int_** : "int **", default : "")
+  _Generic((v_), _Bool : "bool", char : "char", signed char : "signed char", unsigned char : "unsigned char",     \
+           short : "short", unsigned short : "unsigned short", pbotvm_int_ : "int", unsigned : "unsigned int",    \
+           long : "long", unsigned long : "unsigned long", long long : "long long",                               \
+           unsigned long long : "unsigned long long", pbotvm_float_ : "float", pbotvm_double_ : "double",         \
+           long double : "long double", double _Complex : "complex double", char* : "char *",                     \
+           const char* : "const char *", void* : "void *", const void* : "const void *",                          \
+           pbotvm_int_* : "int *", const pbotvm_int_* : "const int *", unsigned* : "unsigned int *",              \
+           long* : "long *", unsigned long* : "unsigned long *", pbotvm_float_* : "float *",                      \
+           pbotvm_double_* : "double *", unsigned char* : "unsigned char *", char** : "char **",                  \
+           pbotvm_int_** : "int **", default : "")
 
 #define PBOTVM_SHOW_(name_, v_) \
   __extension__(pbotvm_show_(name_, PBOTVM_TYPE_(v_), PBOTVM_KIND_(v_), (const volatile void*)&(v_)))
@@ -316,6 +322,17 @@ typedef double pbotvm_double_;
 #define PBOTVM_ELEMENTS_(name_, v_)                                                                         \
   __extension__(pbotvm_put_(name_, -1), pbotvm_elements_(PBOTVM_KIND_((v_)[0]), (const volatile void*)(v_), \
                                                          sizeof(v_) / sizeof((v_)[0]), sizeof((v_)[0])))
+
+/* Whether a name is that of an array, which as an expression would be a pointer, rather than of a function; and the
+ * array then, of whatever has a kind of its own, else none. */
+static const pbotvm_int_ pbotvm_no_array_[1];
+#define PBOTVM_POINTED_(v_) __builtin_choose_expr(__builtin_classify_type(v_) == 5, (v_), (char*)0)
+#define PBOTVM_IS_ARRAY_(v_)                                                     \
+  (!__builtin_types_compatible_p(__typeof__(v_), __typeof__(((void)0, (v_)))) && \
+   !__builtin_types_compatible_p(__typeof__(v_), __typeof__(*PBOTVM_POINTED_(v_))))
+#define PBOTVM_ARRAY_(v_) __builtin_choose_expr(PBOTVM_IS_ARRAY_(v_), (v_), pbotvm_no_array_)
+#define PBOTVM_IS_ROW_(v_) (PBOTVM_IS_ARRAY_(v_) && !PBOTVM_IS_ARRAY_(PBOTVM_ARRAY_(v_)[0]))
+#define PBOTVM_SHOW_ROW_(name_, v_) PBOTVM_SHOW_ARRAY_(name_, PBOTVM_ARRAY_(v_))
 
 /* Of an expression that has had its type called pbotvm_type_: what holds its value; something where it has none. */
 #define PBOTVM_IS_VOID_ __builtin_types_compatible_p(pbotvm_type_, void)

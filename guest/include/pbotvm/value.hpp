@@ -4,7 +4,8 @@
 //   no output: v = {1, 2, 3} (std::vector<int>)
 // Stands behind the snippet's own includes and before its main, from C++14 on, gcc and clang. Every name ends with an
 // underscore: the snippet's macros stand before it.
-#if !defined PBOTVM_VALUE_HPP && __cplusplus >= 201402L
+#if !defined PBOTVM_VALUE_HPP && __cplusplus >= 201402L && (!defined __x86_64__ || defined __SSE2__) && \
+    !defined _SOFT_FLOAT
 #define PBOTVM_VALUE_HPP 1
 #pragma GCC system_header  // `if constexpr` in C++14
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "compiler_lines.h"
+#include "source_emitter.h"
 
 namespace pbotvm::c {
 
@@ -38,7 +39,8 @@ class Messages {
  private:
   void read(std::string_view line) {
     if (is_noise(line)) return;
-    if (begins(line, "collect2: ") || begins(line, "clang: error: linker") || begins(line, "clang++: error: linker")) {
+    if (line.starts_with("collect2: ") || line.starts_with("clang: error: linker") ||
+        line.starts_with("clang++: error: linker")) {
       linker_end_ = line;
       return;
     }
@@ -56,7 +58,7 @@ class Messages {
   bool is_quotation(std::string_view line) const {
     const bool marked = at_ + 1 < lines_.size() && is_mark(lines_[at_ + 1]);
     const bool correction = at_ > 0 && is_mark(lines_[at_ - 1]);
-    return begins(line, " ") || holds(line.substr(0, 12), " | ") || is_mark(line) || marked || correction;
+    return line.starts_with(" ") || holds(line.substr(0, 12), " | ") || is_mark(line) || marked || correction;
   }
 
   static bool names_ours(std::string_view text) { return holds(text, "pbotvm_") || holds(text, "PBOTVM_"); }
@@ -64,16 +66,16 @@ class Messages {
   void read_placed(const Placed& placed) {
     const bool own = placed.file == context_.file;
     if (is_way(placed.rest)) {
-      if (own && !begins(placed.rest, "note: ")) way_ = placed.place;
+      if (own && !placed.rest.starts_with("note: ")) way_ = placed.place;
       return;
     }
     if (is_message(placed.rest)) {
       read_message(placed, own);
       return;
     }
-    const bool note = begins(placed.rest, "note: ");
+    const bool note = placed.rest.starts_with("note: ");
     const bool points =
-        context_.one_line && (placed.rest == "note: declared here" || ends(placed.rest, " defined here"));
+        context_.one_line && (placed.rest == "note: declared here" || placed.rest.ends_with(" defined here"));
     if (!own && holds(placed.rest, "undefined reference")) {
       if (!is_ours(placed.file)) return add({}, placed.rest);
       ours_failed_ = true;
@@ -84,30 +86,44 @@ class Messages {
 
   void read_message(const Placed& placed, bool own) {
     notes_ = 0;
-    shows_ = !about_binary(placed) && !(is_ours(placed.file) && begins(placed.rest, "warning: "));
+    shows_ = !about_binary(placed) && !(is_ours(placed.file) && placed.rest.starts_with("warning: "));
     const std::string_view place = own ? placed.place : place_of_cause();
     way_ = {};
+    if (shows_ && !knows_ours_ && place.empty() && is_about_ours(placed)) {
+      ours_failed_ = true;
+      shows_ = false;
+    }
     if (!shows_) return;
     std::string text(placed.rest);
     if (!own) drop_others_code(text);
     // -Wfatal-errors makes every mistake a fatal one for clang.
-    const bool fatal = ends(text, "file not found") || ends(text, "No such file or directory");
-    if (begins(text, "fatal error: ") && !fatal) text.erase(0, std::string_view("fatal ").size());
+    const bool fatal = text.ends_with("file not found") || text.ends_with("No such file or directory");
+    if (text.starts_with("fatal error: ") && !fatal) text.erase(0, std::string_view("fatal ").size());
     drop_same_warning(text);
     add(place, end_of_input(text));
+  }
+
+  // An error that no line of the author's leads to. What he did not close, or closed too often, only shows behind his
+  // code; and he may have forbidden a name.
+  static bool is_about_ours(const Placed& placed) {
+    if (!is_ours(placed.file)) return false;
+    if (placed.file != around_name || holds(placed.rest, "[-Werror")) return true;
+    for (const std::string_view his : {"expected", "extraneous", "unterminated", "poisoned", "stray "})
+      if (holds(placed.rest, his)) return false;
+    return true;
   }
 
   // gcc warns of a quote without an end, and then takes it for an error.
   void drop_same_warning(std::string_view text) {
     constexpr std::string_view error = "error: ";
-    if (!begins(text, error) || messages_.empty()) return;
-    if (ends(messages_.back(), "warning: " + std::string(text.substr(error.size())))) messages_.pop_back();
+    if (!text.starts_with(error) || messages_.empty()) return;
+    if (messages_.back().ends_with("warning: " + std::string(text.substr(error.size())))) messages_.pop_back();
   }
 
   // Behind the code stands a return that is not the author's.
   std::string end_of_input(const std::string& text) const {
     constexpr std::string_view before = " before 'return'";
-    if (!ends(text, before) || context_.code.empty() || holds(context_.code, "return")) return text;
+    if (!text.ends_with(before) || context_.code.empty() || holds(context_.code, "return")) return text;
     return text.substr(0, text.size() - before.size()) + " at end of input";
   }
 
@@ -122,7 +138,7 @@ class Messages {
   bool about_binary(const Placed& placed) {
     if (!context_.knows_binary) return false;
     const std::string_view text = placed.rest;
-    const bool format = ends(text, "[-Wformat=]") || ends(text, "[-Wformat-invalid-specifier]");
+    const bool format = text.ends_with("[-Wformat=]") || text.ends_with("[-Wformat-invalid-specifier]");
     if (format && (holds(text, "type character 'b' in format") || holds(text, "conversion specifier 'b'") ||
                    (holds(text, "does not support the '%") && holds(text, "b' gnu_printf format")))) {
       binary_ = true;
@@ -146,7 +162,8 @@ class Messages {
 
   // Once each, up to the bounds.
   void add(std::string_view place, std::string_view rest) {
-    const bool error = begins(rest, "error: ") || begins(rest, "fatal error: ") || holds(rest, "undefined reference");
+    const bool error =
+        rest.starts_with("error: ") || rest.starts_with("fatal error: ") || holds(rest, "undefined reference");
     std::string line = shortened(rest);
     if (!knows_ours_ && names_ours(line)) {
       ours_failed_ = ours_failed_ || error;
@@ -189,17 +206,17 @@ class Messages {
   // The linker names its own path, and the source with the directory of the job.
   std::string_view without_paths(std::string_view line) const {
     constexpr std::string_view linker = "/usr/bin/ld: ";
-    if (begins(line, linker)) line.remove_prefix(linker.size());
+    if (line.starts_with(linker)) line.remove_prefix(linker.size());
     for (const std::string_view program : {"cc1: ", "cc1plus: "})
-      if (begins(line, program)) line.remove_prefix(program.size());
+      if (line.starts_with(program)) line.remove_prefix(program.size());
     for (const std::string_view section : {"(.text", "(.data", "(.rodata"}) {
       const std::size_t behind = holds(line, section) ? line.find("): ", line.find(section)) : std::string_view::npos;
       if (behind != std::string_view::npos) line.remove_prefix(behind + 3);
     }
-    if (!begins(line, "/")) return line;
+    if (!line.starts_with("/")) return line;
     const std::size_t space = line.find(' ');
     const std::size_t name = line.substr(0, space).rfind('/') + 1;
-    return begins(line.substr(name), context_.file) ? line.substr(name) : line;
+    return line.substr(name).starts_with(context_.file) ? line.substr(name) : line;
   }
 
   std::vector<std::string_view> lines_;

@@ -72,6 +72,10 @@ bool ran(const Result& result, std::uint32_t step) {
 Result without_explanation(const Result& result, std::string_view file, bool one_line) {
   Result plain = result;
   std::erase_if(plain.steps, [](const StepResult& s) { return s.step == explain_step; });
+  // A limit that struck behind the program's end is the debugger's; the program's own stands in its step.
+  const bool ended =
+      std::any_of(plain.steps.begin(), plain.steps.end(), [](const auto& s) { return s.step == run_step; });
+  if (ended && plain.limit != Limit::cancelled) plain.limit = Limit::none;
   const std::string text = sanitizer_messages(stream_of(result, run_step, Stream::err), file, one_line);
   std::erase_if(plain.output, [](const OutputChunk& c) {
     return c.step == explain_step || (c.step == run_step && c.stream == Stream::err);

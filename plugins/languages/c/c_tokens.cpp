@@ -213,9 +213,25 @@ class Tokenizer {
   std::vector<Token> tokens_;
 };
 
+// Behind the blanks, comments and continued lines of a directive.
+std::size_t behind_space(std::string_view text, std::size_t at) {
+  while (at < text.size()) {
+    if (is_blank(text[at])) {
+      ++at;
+    } else if (text.substr(at, 2) == "\\\n") {
+      at += 2;
+    } else if (text.substr(at, 2) == "/*") {
+      at = std::min(block_comment_end(text, at), text.size());
+    } else {
+      break;
+    }
+  }
+  return at;
+}
+
 // The words of a directive: its name first.
 std::string_view next_word(std::string_view text, std::size_t& at) {
-  while (at < text.size() && (is_blank(text[at]) || text.substr(at, 2) == "\\\n")) at += text[at] == '\\' ? 2 : 1;
+  at = behind_space(text, at);
   const std::size_t begin = at;
   while (at < text.size() && (is_letter(text[at]) || (at > begin && is_digit(text[at])))) ++at;
   return text.substr(begin, at - begin);

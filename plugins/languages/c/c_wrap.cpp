@@ -107,9 +107,21 @@ class Wrapping {
     return names;
   }
 
-  Names hidden() const {
+  // What the system's headers ask for begins with an underscore: _GNU_SOURCE.
+  Names of_options() const {
+    Names names(options_.macros.begin(), options_.macros.end());
+    std::erase_if(names, [](const std::string& name) { return name.front() == '_' && !is_used_around(name); });
+    return names;
+  }
+
+  Names of_both() const {
     Names names = defined();
-    for (const std::string& macro : options_.macros) names.insert(macro);
+    names.merge(of_options());
+    return names;
+  }
+
+  Names hidden() const {
+    Names names = of_both();
     std::erase_if(names, [](const std::string& name) { return !is_used_around(name); });
     return names;
   }
@@ -121,8 +133,7 @@ class Wrapping {
     wanted.value = value_.kind != LastValue::Kind::none;
     wanted.binary = options_.library && prints_binary();
     wanted.line_buffering = options_.library;
-    for (const std::string& macro : options_.macros)
-      if (macro.front() != '_' || is_used_around(macro)) wanted.hidden.insert(macro);
+    wanted.hidden = of_options();
     emitter_.raw(preamble(wanted));
     for (const std::string& header : options_.includes) emitter_.raw("#include <" + header + ">\n");
     emitter_.raw(options_.prologue);
@@ -180,7 +191,7 @@ class Wrapping {
 
   void emit_divided() {
     emit(outside_);
-    if (options_.cplusplus && value_.kind != LastValue::Kind::none) emit_value_header(emitter_, structures_, defined());
+    if (options_.cplusplus && value_.kind != LastValue::Kind::none) emit_value_header(emitter_, structures_, of_both());
     emitter_.around("int main(int argc __attribute__((__unused__)), char *argv[] __attribute__((__unused__))) {");
     std::set<std::string_view> undefined;
     for (const std::size_t token : repeats_) {

@@ -29,8 +29,8 @@ struct WrappedProgram {
 /// Makes a program of a snippet. A whole program, one that defines main, keeps its text. Otherwise functions, types,
 /// static variables and prototypes are lifted out and the rest becomes the body of main; a missing last semicolon is
 /// added. More than 128 KiB of code is taken as a whole program, whatever it is. #line directives make the compiler
-/// speak of the places that the author knows, in the file "prog.c" or "prog.cpp". Pure, linear in the length of the
-/// code, and in "<wrapper>" where it speaks of something else. Code that includes itself is a whole program.
+/// speak of the places that the author knows, in the file "prog.c" or "prog.cpp", and of "<wrapper>" where it speaks of
+/// something else. Code that includes itself is a whole program. Pure, linear in the length of the code.
 WrappedProgram wrap(std::string_view code, const WrapOptions& options = {});
 
 }  // namespace pbotvm::c

@@ -15,7 +15,7 @@ constexpr std::size_t longest_read = 4096;  // bytes of a line that is made shor
 
 // Of the linker, about files that it was given by the compiler; errors follow where it matters.
 bool is_about_relocation(std::string_view line) {
-  return holds(line, ".o: warning: relocation ") || ends(line, "warning: creating DT_TEXTREL in a PIE");
+  return holds(line, ".o: warning: relocation ") || line.ends_with("warning: creating DT_TEXTREL in a PIE");
 }
 
 std::string_view trim_front(std::string_view text) {
@@ -89,32 +89,32 @@ bool is_mark(std::string_view line) {
 
 // What was put around the code, or is included there.
 bool is_ours(std::string_view file) {
-  return file == around_name || holds(file, "/pbotvm/") || begins(file, ".pbotvm-");
+  return file == around_name || holds(file, "/pbotvm/") || file.starts_with(".pbotvm-");
 }
 
 // "prog.c: In function 'main':", "1 error generated.", "In file included from ...".
 bool is_noise(std::string_view line) {
-  const bool heading = ends(line, ":") && (holds(line, ": In ") || holds(line, ": At "));
-  const bool included = begins(line, "In file included from ") || begins(line, "                 from ");
-  const bool generated = ends(line, " generated.") && !line.empty() && line[0] >= '0' && line[0] <= '9';
-  const bool linked = holds(line, ": in function `") && ends(line, "':");
-  return heading || included || generated || linked || begins(line, "compilation terminated") ||
-         begins(line, "fatal error: too many errors emitted") || ends(line, ": all warnings being treated as errors") ||
-         ends(line, ": Assembler messages:") || is_about_relocation(line) ||
-         holds(line, "note: each undeclared identifier is reported only once");
+  const bool heading = line.ends_with(":") && (holds(line, ": In ") || holds(line, ": At "));
+  const bool included = line.starts_with("In file included from ") || line.starts_with("                 from ");
+  const bool generated = line.ends_with(" generated.") && !line.empty() && line[0] >= '0' && line[0] <= '9';
+  const bool linked = holds(line, ": in function `") && line.ends_with("':");
+  return heading || included || generated || linked || line.starts_with("compilation terminated") ||
+         line.starts_with("fatal error: too many errors emitted") ||
+         line.ends_with(": all warnings being treated as errors") || line.ends_with(": Assembler messages:") ||
+         is_about_relocation(line) || holds(line, "note: each undeclared identifier is reported only once");
 }
 
 // "error: ...", "warning: ...", "note: ..."
 bool is_message(std::string_view rest) {
-  return begins(rest, "error: ") || begins(rest, "warning: ") || begins(rest, "fatal error: ");
+  return rest.starts_with("error: ") || rest.starts_with("warning: ") || rest.starts_with("fatal error: ");
 }
 
 // How a compiler comes to a message: "required from here", "in instantiation of ...".
 bool is_way(std::string_view rest) {
   const std::string_view text = trim_front(rest);
-  return begins(text, "required ") || begins(text, "recursively required ") ||
-         begins(text, "in 'constexpr' expansion") || begins(text, "note: in instantiation of ") ||
-         begins(text, "note: in evaluation of ") || begins(text, "[ skipping ");
+  return text.starts_with("required ") || text.starts_with("recursively required ") ||
+         text.starts_with("in 'constexpr' expansion") || text.starts_with("note: in instantiation of ") ||
+         text.starts_with("note: in evaluation of ") || text.starts_with("[ skipping ");
 }
 
 // At most so many bytes, and no part of a character.

@@ -12,12 +12,6 @@ namespace pbotvm::c {
 
 inline constexpr std::size_t longest_line = 500;  // bytes that are shown
 
-inline bool begins(std::string_view text, std::string_view with) {
-  return text.substr(0, with.size()) == with;
-}
-inline bool ends(std::string_view text, std::string_view with) {
-  return text.size() >= with.size() && text.substr(text.size() - with.size()) == with;
-}
 inline bool holds(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }

@@ -104,6 +104,9 @@ std::vector<std::string> option_rules() {
       "!-module*",
       "!-m*/*",
       "!-l*/*",
+      // The request's own, behind the others.
+      "!-lang",
+      "!-lang=*",
       // A driver hands what is glued to such an option on as a word of its own, and the compiler reads options from it.
       "!-?@*",
       "!-D @*",

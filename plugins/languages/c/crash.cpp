@@ -28,8 +28,86 @@ constexpr std::size_t most_values = 600;     // bytes of arguments, and of local
 constexpr std::size_t most_frames = 65536;   // bytes of the debugger's words about all frames
 constexpr std::size_t mark_digits = 32;
 
-// The parts of the step's output: of each a line "@MARK NAME", then what it holds.
-constexpr std::string_view frames_part = "frames", fault_part = "fault", places_part = "places";
+// The parts of the step's output: of each a line "@MARK NAME", then what it holds. What takes little time comes first:
+// the details may be cut where the step's time is over.
+constexpr std::string_view frames_part = "frames", fault_part = "fault", places_part = "places",
+                           details_part = "details";
+
+// Seconds that the debugger has, and those it then has to end. The program's end, which the request has waited for, is
+// not to be lost by looking at it for too long.
+constexpr std::string_view most_time = "8", most_ending = "1";
+
+// Local variables of the author's innermost function, then the arguments of his functions whatever they are: the
+// debugger's plain list leaves out those that hold others. Each is told as soon as it is known. An array is shown by
+// its beginning: the debugger compares all elements of what it shows, at a tenth of a millisecond each.
+constexpr std::string_view details_script = R"python(
+def is_own(frame):
+    table = frame.find_sal().symtab
+    name = frame.name()
+    return name and table and table.filename.split("/")[-1] in ("prog.c", "prog.cpp") and not name.startswith("pbotvm_")
+
+def own_frames():
+    frame, before, left = gdb.newest_frame(), None, 5
+    for _ in range(24):
+        if not frame or not left:
+            return
+        if is_own(frame) and frame.name() != before:
+            before, left = frame.name(), left - 1
+            yield frame
+        frame = frame.older()
+
+def tell(text):
+    gdb.write(text + "\n")
+    gdb.flush()
+
+def tell_frame(frame):
+    frame.select()
+    tell(gdb.execute("frame", to_string=True).split("\n")[0])
+
+def variables(frame):
+    block = frame.block()
+    while block:
+        yield from (symbol.name for symbol in block if symbol.is_variable and not symbol.is_argument)
+        block = None if block.function else block.superblock
+
+def shown(frame, name):
+    kind = frame.read_var(name).type.strip_typedefs()
+    first = name
+    while kind.code == gdb.TYPE_CODE_ARRAY and kind.sizeof > 4096:
+        first += "[%d]" % kind.range()[0]
+        kind = kind.target().strip_typedefs()
+    if first != name:
+        count = max(1, min(32, 4096 // kind.sizeof))
+        return name + " = " + gdb.execute("output %s@%d" % (first, count), to_string=True) + "..."
+    return gdb.execute("info locals -q ^%s$" % name, to_string=True)
+
+frames = list(own_frames())
+for frame in frames[:1]:
+    tell_frame(frame)
+    for name in dict.fromkeys(variables(frame)):
+        try:
+            if not name.startswith(("pbotvm_", "__")):
+                tell("\n".join("        " + line for line in shown(frame, name).split("\n") if line))
+        except (gdb.error, ValueError, RuntimeError):
+            pass
+gdb.execute("set print frame-arguments all")
+for frame in frames:
+    tell_frame(frame)
+)python";
+
+// gdb's command "python" takes one line only.
+std::string details_command() {
+  std::string text = "python exec('";
+  for (const char c : details_script) {
+    if (c == '\n') {
+      text += "\\n";
+    } else {
+      if (c == '\\' || c == '\'') text += '\\';
+      text += c;
+    }
+  }
+  return text + "')";
+}
 
 // The words of strsignal(3), which the host's C library may have in another language.
 struct SignalName {
@@ -94,6 +172,17 @@ std::string frame_text(const Frame& frame, const CrashSource& source) {
          statement_text(frame, source);
 }
 
+// What the details tell of frames that are known already; what they do not tell remains.
+void add_details(std::vector<Frame>& frames, std::vector<Frame> details) {
+  for (Frame& more : details) {
+    const auto same =
+        std::find_if(frames.begin(), frames.end(), [&](const Frame& f) { return f.number == more.number; });
+    if (same == frames.end()) continue;
+    same->arguments = std::move(more.arguments);
+    if (!more.locals.empty()) same->locals = std::move(more.locals);
+  }
+}
+
 // `distance`: of the address that could not be reached to the end of the stack.
 bool is_beside_stack(std::string_view distance) {
   long bytes = 0;
@@ -144,22 +233,23 @@ std::string CrashMarks::mark_of(std::string_view code) const {
 Step crash_step(std::string_view mark) {
   Step step;
   step.label = crash_label;
-  step.argv = {"gdb", "-nx", "-q", "-batch"};
-  // No look-up over a network, no waiting for an answer, no lines broken; large arrays are read, but not all shown.
+  step.argv = {"timeout", "-k", std::string(most_ending), std::string(most_time), "gdb", "-nx", "-q", "-batch"};
+  // No look-up over a network, no waiting for an answer, no lines broken; and nothing whose showing takes long.
   for (const char* setting :
-       {"debuginfod enabled off", "confirm off", "width 0", "height 0", "print thread-events off", "print elements 64",
-        "print repeats 8", "print frame-arguments all", "max-value-size 16777216"})
+       {"debuginfod enabled off", "confirm off", "width 0", "height 0", "print thread-events off", "print elements 32",
+        "print repeats 8", "print max-depth 3", "print frame-arguments scalars", "max-value-size 16384"})
     step.argv.insert(step.argv.end(), {"-iex", std::string("set ") + setting});
   step.argv.insert(step.argv.end(), {"./prog", "core"});
   const std::string frames = std::to_string(frames_asked);
   const auto begin = [mark](std::string_view part) { return "echo \\n" + line_of(mark, part) + "\\n"; };
   for (const std::string& command :
-       {begin(frames_part), "pipe backtrace -full " + frames + " | head -c " + std::to_string(most_frames),
-        begin(fault_part),
+       {begin(frames_part), "pipe backtrace " + frames + " | head -c " + std::to_string(most_frames), begin(fault_part),
         // How far the address that could not be reached is from the end of the stack.
         std::string("output (long)$_siginfo._sifields._sigfault.si_addr - (long)$sp"), begin(places_part),
         // gdb knows no columns; where a line holds several statements only they tell which one it was.
-        "shell eu-stack -s -n " + frames + " --executable=prog --core=core 2>&1; rm -f core"})
+        "shell eu-stack -s -n " + frames + " --executable=prog --core=core 2>&1",
+        // A few frames, each at most so long as the debugger shows values, so that they need no bound of their own.
+        begin(details_part), details_command(), std::string("shell rm -f core")})
     step.argv.insert(step.argv.end(), {"-ex", command});
   step.environment = {{"LC_MESSAGES", "C"}, {"DEBUGINFOD_URLS", ""}, {"PYTHONNOUSERSITE", "1"}};
   step.when = When::after_crash;
@@ -177,8 +267,9 @@ std::string crash_text(const Result& result, std::uint32_t run, std::uint32_t ex
   if (!step || step->signal == 0 || (step->limit != Limit::none && step->limit != Limit::processes)) return {};
   std::string text = "Program received signal " + signal_text(step->signal);
   const std::string said = stream_of(result, explain, Stream::out);
-  const std::vector<Frame> frames =
+  std::vector<Frame> frames =
       read_backtrace(part_of(said, mark, frames_part), part_of(said, mark, places_part), source.file);
+  add_details(frames, read_backtrace(part_of(said, mark, details_part), {}, source.file));
   if (frames.empty()) return text;
   const Frame& failed = frames.front();
   if (step->signal == SIGSEGV && is_beside_stack(part_of(said, mark, fault_part))) text += " (stack overflow)";

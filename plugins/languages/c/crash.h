@@ -17,7 +17,11 @@ namespace pbotvm::c {
 inline constexpr std::string_view crash_label = "explain";
 
 /// What begins the parts of what the step prints. A program can put anything into its memory, and so between the
-/// debugger's words, but it cannot know the mark of its own job. May be used by several threads at a time.
+/// debugger's words, and is not to forge their parts. What keeps the mark from a program: it is made from the whole
+/// code and a secret of the host's process, and stands only in the arguments of the step that comes when the program
+/// has ended. The same code has the same mark again: who saw one in a run of this very code could forge its next
+/// explanation. Nothing shows it: crash_text() leaves the marks out, and what runs during that step is the debugger.
+/// More than a wrong explanation to the author himself could not come of it. May be used by several threads at a time.
 class CrashMarks {
  public:
   CrashMarks();  // with the secret of this process
@@ -30,7 +34,8 @@ class CrashMarks {
 };
 
 /// The step that looks at the core of a crashed ./prog. It goes directly behind the step which runs that: a guest lets
-/// a step leave a core only when the next one is run after a crash. What it prints is for crash_text() alone.
+/// a step leave a core only when the next one is run after a crash. It ends itself within 9 seconds; what it has found
+/// until then counts. What it prints is for crash_text() alone.
 Step crash_step(std::string_view mark);
 
 /// For the step that runs the program: sanitizers leave signals to the kernel, and name no paths.

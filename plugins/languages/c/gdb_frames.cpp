@@ -2,6 +2,7 @@
 #include "gdb_frames.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <map>
 #include <optional>
@@ -30,12 +31,20 @@ void each_line(std::string_view text, Function function) {
   }
 }
 
+// Whether the word "operator" stands there, and not a name that holds it.
+bool is_operator(std::string_view text, std::size_t at) {
+  constexpr std::string_view word = "operator";
+  const auto in_name = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$'; };
+  if (text.substr(at, word.size()) != word || (at > 0 && in_name(text[at - 1]))) return false;
+  return at + word.size() == text.size() || !in_name(text[at + word.size()]);
+}
+
 // Where the arguments' bracket opens: behind a blank that is not within a template's or a function type's brackets.
 std::size_t find_arguments(std::string_view text) {
   int depth = 0;
   for (std::size_t at = 0; at < text.size(); ++at) {
     const char c = text[at];
-    if (text.substr(at, 8) == "operator") {  // whose name may be made of brackets
+    if (is_operator(text, at)) {  // whose name may be made of brackets
       at += 8;
       while (at + 1 < text.size() && text[at + 1] != ' ' && text[at + 1] != '(') ++at;
       continue;
@@ -114,6 +123,7 @@ std::vector<Frame> read_backtrace(std::string_view gdb, std::string_view places,
       own = frame.has_value() && !frame->function.starts_with("pbotvm_");  // what was added to the program
       if (!own) return;
       const auto number = number_at<std::size_t>(line.substr(1));
+      frame->number = number.value_or(0);
       const auto column = number ? columns.find(*number) : columns.end();
       if (column != columns.end()) frame->column = column->second;
       frames.push_back(std::move(*frame));

@@ -13,6 +13,7 @@ namespace pbotvm::c {
 
 /// One frame of the author's own code.
 struct Frame {
+  std::size_t number = 0;                                   ///< gdb's, 0 is the innermost
   std::string function, arguments;                          ///< "main", "argc=1, argv=0x7fffffffed68"
   std::size_t line = 0;                                     ///< counted from 1
   std::size_t column = 0;                                   ///< of a byte, counted from 1; 0: unknown

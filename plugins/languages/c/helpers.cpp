@@ -82,6 +82,10 @@ void run_with_helpers(Job& job, std::size_t run, std::string_view code, std::str
   text.replace(text.find("@FILE@"), 6, file);
   job.files.push_back({std::string(script_name), std::move(text)});
   job.files.push_back({std::string(code_name), std::string(code)});
+  // Whatever was asked for before: the debugger knows nothing without it. The last one counts.
+  std::vector<std::string>& compile = job.steps.at(run - 1).argv;
+  std::erase(compile, "-s");
+  compile.emplace_back("-g");
   Step& step = job.steps.at(run);
   std::vector<std::string> argv = {
       "gdb", "-nx", "-q", "-batch", "-iex", "set debuginfod enabled off", "-x", std::string(script_name), "--args"};

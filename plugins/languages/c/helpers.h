@@ -18,8 +18,9 @@ bool uses_helpers(std::string_view code);
 /// What stands behind the headers and before the code: an #include of a file that run_with_helpers() adds.
 std::string helpers_prologue();
 
-/// Changes a planned job so that the step `run`, which runs ./prog, does so under the debugger. Its end is the
-/// program's: exit code or signal.
+/// Changes a planned job so that the step `run`, which runs ./prog, does so under the debugger, and the one before it,
+/// which compiles, leaves the debugger something to read whatever its options say (-g0, -s). Its end is the program's:
+/// exit code or signal.
 void run_with_helpers(Job& job, std::size_t run, std::string_view code, std::string_view file);
 
 }  // namespace pbotvm::c

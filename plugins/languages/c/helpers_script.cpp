@@ -11,6 +11,7 @@ FILE = "@FILE@"
 MOST_LINES = 200  # that trace and watch may print
 MOST_TRACED = 100  # lines of code that one trace may name
 MOST_VALUE = 1000  # characters of one value
+UNKNOWN = "print, trace and the others know nothing: the program was built without debugging information"
 with open(".pbotvm-code", encoding="utf-8", errors="replace") as file:
     code = file.read().split("\n")
 left = MOST_LINES
@@ -122,10 +123,19 @@ def start_watch(what):
     watched[number] = [what, shown(what)]
 
 
+def give_up(why):
+    say("[%s]" % why)
+    for point in points + [helper]:
+        point.enabled = False
+
+
 def answer():
     frame = gdb.newest_frame()
-    what = frame.read_var("pbotvm_what_").string()
-    of = frame.read_var("pbotvm_of_").string()
+    try:
+        what = frame.read_var("pbotvm_what_").string()
+        of = frame.read_var("pbotvm_of_").string()
+    except (gdb.error, ValueError, RuntimeError):
+        return give_up(UNKNOWN)
     frame.older().select()
     try:
         if what in ("print", "dump"):
@@ -147,8 +157,11 @@ class Returned(gdb.FinishBreakpoint):
         self.name = name
 
     def stop(self):
-        if self.return_value is not None and left > 0:
-            say_some("%s returned %s" % (self.name, self.return_value))
+        try:
+            if self.return_value is not None and left > 0:
+                say_some("%s returned %s" % (self.name, self.return_value))
+        except Exception:  # it cannot be read; nobody is to be told where in this script
+            pass
         return False
 
 
@@ -195,11 +208,24 @@ def handle(event):
                 at_change(point.number)
         except (gdb.error, RuntimeError):
             pass  # what was asked about is gone
+        except Exception as error:  # the program is to go on
+            give_up("the debugger gives no more answers: " + reason(error))
 
 
 def on_stop(event):
     global stopped
     stopped = event
+
+
+def become_program():
+    with open("/proc/self/cmdline", "rb") as words:
+        command = words.read().split(b"\0")[:-1]
+    command = command[command.index(b"--args") + 1:]
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.closerange(3, 256)
+    os.execv(command[0], command)
 
 
 # This step ends as the program did, at once: gdb has no last words. The program's core is there; this one's must not take
@@ -220,10 +246,16 @@ for setting in ("pagination off", "confirm off", "width 0", "height 0", "startup
 gdb.execute("handle all nostop noprint pass", to_string=True)
 gdb.execute("unset environment LINES")
 gdb.execute("unset environment COLUMNS")
-helper = gdb.Breakpoint("pbotvm_helper_", internal=True)
-helper.silent = True
 gdb.events.stop.connect(on_stop)
 gdb.events.exited.connect(on_exit)
+try:
+    for needed in ("pbotvm_helper_", "main"):
+        gdb.decode_line(needed)
+except gdb.error:  # a breakpoint would only wait for it
+    say("[%s]" % UNKNOWN)
+    become_program()
+helper = gdb.Breakpoint("pbotvm_helper_", internal=True)
+helper.silent = True
 begin = gdb.Breakpoint("main", internal=True)
 begin.silent = True
 gdb.execute("run", to_string=True)

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "c_words.h"
+#include "compiler_lines.h"
 #include "cpp_items.h"
 
 namespace pbotvm::c {
@@ -16,6 +17,21 @@ constexpr std::size_t max_variables = 8;
 constexpr std::size_t max_expression = 8192;  // bytes; C repeats it
 constexpr std::size_t max_text = 200;         // bytes of it that are shown
 constexpr std::size_t max_typedef = 200;      // tokens
+
+// `struct s { int a; }`, but not `(struct s){1}`.
+bool defines_type(const std::vector<Token>& tokens, std::size_t at) {
+  if (!tokens[at].is_word() || !is_class_key(tokens[at].text)) return false;
+  for (++at; at < tokens.size() && !tokens[at].opens_brace(); at = group_end(tokens, at) + 1)
+    if (!tokens[at].is_word() && !tokens[at].is("(") && !tokens[at].is("[")) return false;
+  return at < tokens.size();
+}
+
+bool defines_type(std::string_view directive) {
+  const std::vector<Token> tokens = tokenize(directive.substr(1));
+  for (std::size_t at = 0; at < tokens.size(); ++at)
+    if (defines_type(tokens, at)) return true;
+  return false;
+}
 
 class Reader {
  public:
@@ -46,6 +62,7 @@ class Reader {
                              token.text.find('{') != std::string_view::npos || is_type_word(body) || is_specifier(body);
       if (begins_block(body)) block_macros_.insert(macro_name(token.text));
       if (statement) statement_macros_.insert(macro_name(token.text));
+      if (defines_type(token.text)) type_macros_.insert(macro_name(token.text));
     } else if (token.is("typedef")) {
       std::size_t end = at;
       const std::size_t stop = std::min(tokens_.size(), at + max_typedef);
@@ -207,6 +224,9 @@ class Reader {
     if (!cplusplus_)
       for (std::size_t at = first; at < last; ++at)
         if (tokens_[at].is("(") && tokens_[at + 1].opens_brace()) return {};  // a GNU statement expression
+    if (!cplusplus_)
+      for (std::size_t at = first; at <= last; ++at)  // each time it would be another one
+        if (defines_type(tokens_, at) || type_macros_.count(tokens_[at].text) != 0) return {};
     if (assigned != 0) return assigned > first ? target(first, assigned - 1) : LastValue{};
     if (tokens_[last].is("++") || tokens_[last].is("--")) return target(first, last - 1);
     if (tokens_[first].is("++") || tokens_[first].is("--")) return target(first + 1, last);
@@ -245,16 +265,13 @@ class Reader {
   }
 
   static std::string cut(std::string text) {
-    if (text.size() <= max_text) return text;
-    std::size_t end = max_text;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-    return text.substr(0, end) + "...";
+    return text.size() <= max_text ? text : std::string(c::cut(text, max_text)) + "...";
   }
 
   const std::vector<Token>& tokens_;
   const std::vector<Item>& statements_;
   bool cplusplus_;
-  std::set<std::string_view> types_, block_macros_, statement_macros_;
+  std::set<std::string_view> types_, block_macros_, statement_macros_, type_macros_;
 };
 
 }  // namespace

@@ -115,15 +115,15 @@ using namespace std;
 )";
 
 // Line by line, as on a terminal: a program that is ended from outside has then said what it printed until then. Free
-// of headers and of names that the code could use; 1 is _IOLBF. A macro counts as used when it is asked for. Once: what
-// -paste kept has it already.
+// of headers, of names that the code could use and of what a warning is about: neither literals nor arguments that are
+// converted. A macro counts as used when it is asked for. Once: what -paste kept has it already.
 constexpr std::string_view line_buffering = R"(#ifndef PBOTVM_LINES_
 #define PBOTVM_LINES_
 #ifdef PBOTVM_LINES_
 extern void *pbotvm_out_ __asm__("stdout");
-extern int pbotvm_setvbuf_(void *, char *, int, unsigned long) __asm__("setvbuf");
-static void __attribute__((constructor)) pbotvm_start_(void) {
-if (pbotvm_out_) pbotvm_setvbuf_(pbotvm_out_, 0, 1, 0UL);
+extern void pbotvm_by_line_(void *) __asm__("setlinebuf");
+static void __attribute__((__constructor__)) pbotvm_start_(void) {
+if (pbotvm_out_) pbotvm_by_line_(pbotvm_out_);
 }
 #endif
 #endif

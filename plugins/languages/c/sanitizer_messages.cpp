@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "compiler_lines.h"
+
 namespace pbotvm::c {
 
 namespace {
@@ -11,19 +13,6 @@ namespace {
 using std::string_view;
 
 constexpr auto npos = string_view::npos;
-
-template <typename Function>
-void each_line(string_view text, Function function) {
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    function(text.substr(0, end));
-    text.remove_prefix(end == npos ? text.size() : end + 1);
-  }
-}
-
-bool holds(string_view text, string_view part) {
-  return text.find(part) != npos;
-}
 
 string_view between(string_view text, string_view before, string_view behind) {
   const std::size_t at = text.find(before);
@@ -197,7 +186,7 @@ class Shortener {
 
 std::string sanitizer_messages(string_view text, string_view file, bool one_line) {
   Shortener shortener(file, one_line);
-  each_line(text, [&](string_view line) { shortener.read(line); });
+  for (const string_view line : lines_of(text)) shortener.read(line);
   std::string messages = shortener.take();
   if (!text.ends_with('\n') && !messages.empty()) messages.pop_back();
   return messages;

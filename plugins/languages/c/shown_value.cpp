@@ -64,6 +64,12 @@ void emit_expression(SourceEmitter& to, const LastValue& value, const std::vecto
     to.raw(";");
     return;
   }
+  // An older header of a guest's knows no rows.
+  const bool name = value.first == value.last;
+  if (name) {
+    to.around("#ifdef PBOTVM_IS_ROW_\nif (PBOTVM_IS_ROW_(" + value.text + ")) PBOTVM_SHOW_ROW_(" + literal(value.text) +
+              ", " + value.text + "); else\n#endif");
+  }
   to.around("#ifdef PBOTVM_VALUE_H\n{ __extension__ typedef __typeof__(((void)0, (");
   to.tokens(value.first, value.last);
   to.around("))) pbotvm_type_; PBOTVM_HOLDER_ = __builtin_choose_expr(PBOTVM_IS_VOID_, ((void)(");

@@ -13,7 +13,7 @@
 
 namespace pbotvm::c {
 
-/// C++: in front of main, behind the types that the code defines. `macros` are those of the code.
+/// C++: in front of main, behind the types that the code defines. `macros` are those of the code and of its options.
 void emit_value_header(SourceEmitter& to, const std::vector<Structure>& structures, const Names& macros);
 
 /// In main, in place of the last expression.

@@ -2,8 +2,9 @@
 #include "definition.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
-#include <system_error>
+#include <set>
 
 namespace pbotvm::definitions {
 
@@ -315,16 +316,28 @@ std::vector<Definition> read_directory(DefinitionFiles& files, const std::filesy
   return definitions;
 }
 
+std::set<std::string> names_in(const std::vector<Definition>& definitions) {
+  std::set<std::string> names;
+  for (const Definition& definition : definitions) {
+    names.insert(definition.name);
+    names.insert(definition.aliases.begin(), definition.aliases.end());
+  }
+  return names;
+}
+
 // Takes the names of a later definition from the earlier ones. What replaces a language and names no aliases has those
-// of the one before: who writes `-lang=python` means python3, whoever describes it.
-void give_way(std::vector<Definition>& earlier, Definition& later) {
+// of the one before, unless its directory gives them to others: who writes `-lang=python` means python3, whoever
+// describes it.
+void give_way(std::vector<Definition>& earlier, Definition& later, const std::set<std::string>& given) {
   for (const Definition& definition : earlier) {
     if (std::count(later.aliases.begin(), later.aliases.end(), definition.name) > 0)
       throw ConfigurationError(later.origin, "the alias '" + definition.name + "' is the name of the language of " +
                                                  definition.origin + "; take it out, or name this language so");
     if (definition.name != later.name) continue;
     later.origin += ", instead of " + definition.origin;
-    if (later.aliases.empty()) later.aliases = definition.aliases;
+    if (!later.aliases.empty()) continue;
+    std::copy_if(definition.aliases.begin(), definition.aliases.end(), std::back_inserter(later.aliases),
+                 [&](const std::string& alias) { return !given.contains(alias); });
   }
   std::erase_if(earlier, [&](const Definition& definition) { return definition.name == later.name; });
   for (Definition& definition : earlier) {
@@ -340,7 +353,8 @@ std::vector<Definition> read_directories(DefinitionFiles& files,
   std::vector<Definition> all;
   for (const std::filesystem::path& directory : directories) {
     std::vector<Definition> definitions = read_directory(files, directory);
-    for (Definition& definition : definitions) give_way(all, definition);
+    const std::set<std::string> given = names_in(definitions);
+    for (Definition& definition : definitions) give_way(all, definition, given);
     std::move(definitions.begin(), definitions.end(), std::back_inserter(all));
   }
   return all;

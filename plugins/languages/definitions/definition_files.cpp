@@ -41,19 +41,30 @@ std::vector<fs::path> yaml_names(const fs::path& way, const fs::path& directory)
   return names;
 }
 
+fs::path through(const UniqueFd& fd) {
+  return "/proc/self/fd/" + std::to_string(fd.get());
+}
+
 }  // namespace
 
 // The directory itself, so that one that took its place is seen, or what is held of it.
 fs::path DefinitionFiles::way_to(const fs::path& directory) {
   UniqueFd fd(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (fd) {
-    held_[directory] = std::move(fd);
+    fs::path place = fs::read_symlink(through(fd));
+    held_[directory] = {std::move(fd), std::move(place)};
     return directory;
   }
   const std::error_code error(errno, std::generic_category());
   const auto held = held_.find(directory);
   if (error != std::errc::permission_denied || held == held_.end()) refuse(directory, error);
-  return "/proc/self/fd/" + std::to_string(held->second.get());
+  fs::path way = through(held->second.fd);
+  if (fs::read_symlink(way) != held->second.place)
+    throw Error(ErrorCode::configuration,
+                "read language definitions in " + directory.string() +
+                    ": the directory was moved or removed, and the host's user cannot enter those above it",
+                "restart the host");
+  return way;
 }
 
 std::vector<DefinitionFile> DefinitionFiles::read(const fs::path& path) {

@@ -94,7 +94,10 @@ class LocalRunner {
         ::chdir(directory.c_str()) == 0 ? ::open(step.reads_input ? ".input" : "/dev/null", O_RDONLY) : -1;
     if (input < 0 || ::dup2(input, 0) < 0 || ::dup2(out, 1) < 0 || ::dup2(err, 2) < 0) ::_exit(126);
     // No core, wherever this system would write it: replies are those of a system that has none.
-    const rlimit no_core{0, 0};
+    // Only the soft limit: what a test runs may raise it.
+    rlimit no_core{};
+    ::getrlimit(RLIMIT_CORE, &no_core);
+    no_core.rlim_cur = 0;
     ::setrlimit(RLIMIT_CORE, &no_core);
     // A job's environment is clean: what the tests themselves are told to report is not a job's to see.
     for (const char* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS"}) ::unsetenv(name);

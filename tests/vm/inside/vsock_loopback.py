@@ -128,13 +128,13 @@ class Vsock(Folder):
                 self.assertEqual([json.loads(m)["result"].strip() for m in re.findall(rb"result:(\{.*\})", said)],
                                  [f"pbot-{n}"], said)
 
-    def test_3_goes_on_with_another_transport_within_a_second_and_says_so_once(self):
+    def test_3_goes_on_with_another_transport_at_once_where_nobody_listens_and_says_so_once(self):
         guest = self.guest()
         host = self.host(6001, "vsock, virtio-serial", guest=guest)  # nobody listens there
         self.assertEqual(host.machine()["transport"], "virtio-serial")
         answered = float(re.search(r"answers over virtio-serial after ([\d.]+) s", host.log()).group(1))
         print(f"   fell back from vsock within {answered} s")
-        self.assertLess(answered, 20)
+        self.assertNotRegex(host.log(), r"transport vsock .*does not answer")  # nothing was waited for
         self.assertEqual(len(re.findall(r"transport vsock does not work: .*; using virtio-serial", host.log())), 1, host.log())
         self.assertIn("nothing in it listens on this port", host.log())
         self.assertEqual(host.ask("-lang=sh echo hello"), "hello")

@@ -56,6 +56,8 @@ TEST_P(AroundC, MacrosOfTheCodeDoNotReachIt) {
        {"if while", "main foo", "static", "void int", "return", "char int", "unsigned", "sizeof(x) 3",
         "_Generic(...) 7", "default case", "const", "argc 5", "typedef", "struct union"})
     EXPECT_THAT(reply("#define " + std::string(macro) + "\nint x = 5; x"), EndsWith("no output: x = 5 (int)")) << macro;
+  for (const char* define : {"# /* a */ define if while", "#/* */define char int", "#define /* */ main /* */ foo"})
+    EXPECT_THAT(reply(std::string(define) + "\nint x = 5; x"), EndsWith("no output: x = 5 (int)")) << define;
 }
 
 TEST_P(AroundC, BinaryConversionStandsBesideEveryMacro) {
@@ -128,6 +130,36 @@ TEST_P(AroundC, MistakesAreToldInWordsOfTheCode) {
   }
 }
 
+// Compilers repeat what they see more than once: the value is not shown then.
+TEST_P(AroundC, ExpressionsThatDefineTypesCompile) {
+  for (const char* code : {"int x = 5; sizeof(struct S { int a; })", "(enum { A = 3 }) 1 + A",
+                           "sizeof(struct __attribute__((packed)) S { int a; })", "(struct { int a; }){5}.a",
+                           "#define D struct S { int a; }\nsizeof(D)", "sizeof(union { int a; }) + 1"})
+    EXPECT_THAT(reply("-Wno-unused-value " + std::string(code)), Not(HasSubstr("error"))) << code;
+  EXPECT_EQ(reply("struct p { int x; }; ((struct p){3}).x"), "no output: ((struct p){3}).x = 3 (int)");
+  EXPECT_EQ(reply("#define P(n) (struct p){n}\nstruct p { int x; }; 0 + P(4).x"), "no output: 0 + P(4).x = 4 (int)");
+}
+
+// It is left out where numbers with a point cannot be passed on.
+TEST_P(AroundC, NoValueWithoutFloatingPointRegisters) {
+  for (const char* option : {"-mno-sse", "-mno-sse2", "-mgeneral-regs-only"}) {
+    const std::string answer = reply(std::string(option) + " int x = 5; x");
+    EXPECT_THAT(answer, Not(HasSubstr("SSE"))) << option;
+    EXPECT_THAT(answer, says_nothing_of_it()) << option;
+  }
+}
+
+TEST(Around, NoWarningOfCIsAboutIt) {
+  for (const char* option : {"-Wzero-as-null-pointer-constant", "-Wuseless-cast", "-Wold-style-cast", "-Wconversion"})
+    EXPECT_EQ(reply_to(CLanguage("c++"), std::string(option) + " -Werror cout << 1;"), "1") << option;
+  EXPECT_EQ(reply_to(CLanguage("clang++"), "-Wzero-as-null-pointer-constant -Werror cout << 1;"), "1");
+  EXPECT_EQ(reply_to(CLanguage("c11"), "-Wtraditional-conversion -Wcast-qual -Wstrict-prototypes -Werror puts(\"1\");"),
+            "1");
+  // Of traditional C there is no main with arguments.
+  EXPECT_EQ(reply_to(CLanguage("c11"), "-Wtraditional -Werror puts(\"1\");"),
+            "error: what is put around the code does not compile with these macros and options");
+}
+
 TEST(Around, CodeThatIsCutShortIsToldOnce) {
   EXPECT_EQ(reply_to(CLanguage("c11"), "int x = 'zz; x"), "error: missing terminating ' character");
   EXPECT_EQ(reply_to(CLanguage("c11"), "int x = 1;\nchar *s = \"ab"),
@@ -161,6 +193,9 @@ TEST(Around, CppOfEveryStandard) {
 TEST(Around, CppMacrosDoNotReachIt) {
   const CLanguage cpp("c++");
   EXPECT_EQ(reply_to(cpp, "-Dmain=foo -Dtext=3 int x = 5; x"), "no output: x = 5 (int)");
+  for (const char* macro : {"size=10", "begin=7", "auto=int", "typename", "value=x", "first=2", "data=3"})
+    EXPECT_EQ(reply_to(cpp, "-D" + std::string(macro) + " #include <stdio.h>\nint x = 5; x"), "no output: x = 5 (int)")
+        << macro;
   for (const char* macro : {"size 4", "begin 5", "template", "if while", "value_ x"})
     EXPECT_EQ(reply_to(cpp, "#include <vector>\n#define " + std::string(macro) + "\nint x = 5; x"),
               "no output: x = 5 (int)")
@@ -180,6 +215,22 @@ TEST(AroundMessages, MistakesInItAreOneMessageWhereThereIsNoOther) {
                               "`pbotvm_show_'\ncollect2: error: ld returned 1 exit status\n",
                               {"prog.c", true}),
             "error: what is put around the code does not compile with these macros and options");
+}
+
+TEST(AroundMessages, ErrorsInItAreNotShownWhateverTheySay) {
+  const std::string said = "error: what is put around the code does not compile with these macros and options";
+  for (const char* text :
+       {"/usr/include/pbotvm/value.h:9:1: error: SSE register return with SSE disabled\n",
+        "<wrapper>:3:9: error: zero as null pointer constant [-Werror=zero-as-null-pointer-constant]\n",
+        "<wrapper>:3:9: error: expected something else [-Werror=any]\n"})
+    EXPECT_EQ(compiler_messages(text, {"prog.c", true}), said);
+  // What the author did not close shows behind his code, and what he gave in its templates.
+  EXPECT_EQ(compiler_messages("<wrapper>:1:1: error: expected '}' at end of input\n", {"prog.c", true}),
+            "error: expected '}' at end of input");
+  EXPECT_EQ(
+      compiler_messages("prog.cpp:2:5:   required from here\n/usr/include/pbotvm/value.hpp:9:1: error: no match\n",
+                        {"prog.cpp", false}),
+      "prog.cpp:2:5: error: no match");
 }
 
 TEST(AroundMessages, CodeThatSpeaksOfItIsAnswered) {

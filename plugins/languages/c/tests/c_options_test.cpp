@@ -148,6 +148,13 @@ TEST(Options, ThoseThatLoadReadOrWriteAreRefused) {
         << option;
 }
 
+TEST(Options, ALanguageIsNoLibrary) {
+  EXPECT_EQ(reply_to(CLanguage("c11"), "-O2 -lang=c++ 1"),
+            "Option '-lang=c++' is not allowed for language 'c11'; it stands in front of the language's options.");
+  EXPECT_THAT(reply_to(CLanguage("c11"), "-O2 -lang c++ 1"), HasSubstr("Option '-lang' is not allowed"));
+  EXPECT_EQ(ToolOptions(option_rules()).first_refused({"-langle"}), "");
+}
+
 TEST(Options, ThoseOfEverydayAreTaken) {
   const CLanguage c11("c11");
   EXPECT_EQ(

@@ -48,6 +48,13 @@ TEST(Tokens, DirectiveTakesItsContinuedLineAndNoMore) {
   EXPECT_THAT(texts("#define A(x) \\\n  {x}\nA(1)"), ElementsAre("#define A(x) \\\n  {x}", "A", "(", "1", ")"));
 }
 
+TEST(Tokens, CommentsMayStandInDirectives) {
+  EXPECT_EQ(directive_name("# /* a */ define if while"), "define");
+  EXPECT_EQ(macro_name("#/* */define/**/char int"), "char");
+  EXPECT_EQ(macro_first_word("#define /* b */ x /* c */ do {"), "do");
+  EXPECT_EQ(directive_name("#/* without an end"), "");
+}
+
 TEST(Tokens, DirectiveMayFollowAStatementInItsLine) {
   EXPECT_THAT(texts("int x; #define Y 3\nx"), ElementsAre("int", "x", ";", "#define Y 3", "x"));
 }

@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "crash.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
+#include <cstdlib>
+#include <fstream>
 
+#include "../../tests/local_runner.h"
+#include "c_language.h"
 #include "statement.h"
 
 namespace pbotvm::c {
@@ -90,6 +97,118 @@ TEST(CrashText, SaysThatARecursionDidNotEnd) {
       "by f (n=1) at statement: f(1); (and so on)");
 }
 
+TEST(CrashText, KnowsANameThatHoldsTheWordOperator) {
+  for (const std::string name : {"cooperator", "operators", "my_operator", "N::operator_2"}) {
+    const auto result =
+        crashed(SIGSEGV, "@" + std::string(mark) + " frames\n#0  0x01 in " + name + " (n=3) at prog.c:1\n");
+    EXPECT_EQ(crash_text(result, run, explain, {"prog.c", "f();"}, mark),
+              "Program received signal SIGSEGV, Segmentation fault in " + name + " (n=3) at statement: f();");
+  }
+  for (const std::string name :
+       {"operator()", "N::operator<", "S::operator<< <int>", "S::operator int", "operator new"}) {
+    const auto result =
+        crashed(SIGSEGV, "@" + std::string(mark) + " frames\n#0  0x01 in " + name + " (n=3) at prog.c:1\n");
+    EXPECT_NE(crash_text(result, run, explain, {"prog.c", "f();"}, mark).find(" in " + name + " (n=3) at"),
+              std::string::npos)
+        << name;
+  }
+}
+
+TEST(CrashText, ShowsTheDetailsThatThereAre) {
+  const std::string begin = "@" + std::string(mark);
+  const std::string frames = begin +
+                             " frames\n#0  raise () at raise.c:7\n#1  0x01 in f (v=..., n=3) at prog.c:1\n"
+                             "#2  0x02 in g (v=...) at prog.c:1\n" +
+                             begin + " places\n\n";
+  const auto text = [&](const std::string& details) {
+    return crash_text(crashed(SIGABRT, frames + begin + " details\n" + details), run, explain, {"prog.c", "x;"}, mark);
+  };
+  constexpr std::string_view head = "Program received signal SIGABRT, Aborted in ";
+  EXPECT_EQ(text(""), std::string(head) + "f (v=..., n=3) at statement: x; called by g (v=...) at statement: x;");
+  const std::string locals = "#1  0x01 in f (v=..., n=3) at prog.c:1\n        k = 7\n";
+  EXPECT_EQ(text(locals),
+            std::string(head) +
+                "f (v=..., n=3) at statement: x; called by g (v=...) at statement: x; <local variables: k = 7>");
+  EXPECT_EQ(text(locals + "#1  0x01 in f (v={1}, n=3) at prog.c:1\n#2  0x02 in g (v={2}) at prog.c:1\n#9  0x9 in h "
+                          "(n=1) at prog.c:1\n"),
+            std::string(head) +
+                "f (v={1}, n=3) at statement: x; called by g (v={2}) at statement: x; <local variables: k = 7>");
+}
+
+Request snippet(std::string_view code) {
+  Request request;
+  request.code = code;
+  return request;
+}
+
+// With this system's debugger, and a core file as the guest lets the program leave one.
+class WithCore : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (std::system("gdb -nx -batch -ex 'python print(1)' >/dev/null 2>&1") != 0) GTEST_SKIP() << "no gdb here";
+    std::string pattern;
+    std::getline(std::ifstream("/proc/sys/kernel/core_pattern"), pattern);
+    rlimit core{};
+    ::getrlimit(RLIMIT_CORE, &core);
+    if (pattern != "core" || core.rlim_max < (64 << 20)) GTEST_SKIP() << "no core files in the directory here";
+  }
+
+  static Job planned(const CLanguage& language, std::string_view code) {
+    Job job = std::get<Job>(language.plan(snippet(code)));
+    job.steps[run].argv = {"sh", "-c", "ulimit -c 65536; exec ./prog"};
+    return job;
+  }
+  static std::string reply(const CLanguage& language, std::string_view code) {
+    return language.reply(snippet(code), testing::LocalRunner().run(planned(language, code)));
+  }
+};
+
+TEST_F(WithCore, LocalVariablesAreTheInnermostFunctionsAndArgumentsTheShownOnes) {
+  const std::string text =
+      reply(CLanguage("c++"),
+            "int f(vector<int> v, int n) { int k = n; if (n > 0) { int k = 8; char other = 'x'; abort(); } return k; } "
+            "vector<int> w{1, 2}; string s = \"here\"; f(w, 3);");
+  EXPECT_THAT(text, ::testing::HasSubstr("in f (v=std::vector of length 2, capacity 2 = {1, 2}, n=3) at"));
+  EXPECT_THAT(text, ::testing::ContainsRegex("<local variables: k = 8; k = 3; other = 120 'x'>"));
+}
+
+TEST_F(WithCore, ALargeArrayIsShownByItsBeginning) {
+  const std::string text = reply(
+      CLanguage("c11"), "char buf[1000000] = \"abc\"; int a[100][1000] = {{4}}; int k = 7; *(volatile int *)8 = k;");
+  EXPECT_THAT(text, ::testing::HasSubstr("<local variables: buf = \"abc"));
+  EXPECT_THAT(text, ::testing::HasSubstr("; a = {{4"));
+  EXPECT_THAT(text, ::testing::HasSubstr("; k = 7>"));
+}
+
+TEST_F(WithCore, ADebuggerThatTakesTooLongEndsAndWhatItFoundIsTold) {
+  constexpr std::string_view code = "int k = 7; *(volatile int *)8 = k;";
+  const CLanguage language("c11");
+  Job job = planned(language, code);
+  std::vector<std::string>& argv = job.steps[explain].argv;
+  ASSERT_EQ(argv.at(argv.size() - 2), "-ex");
+  argv.insert(argv.end() - 2, {"-ex", "shell sleep 10000"});
+  const std::string text = language.reply(snippet(code), testing::LocalRunner().run(job));
+  EXPECT_THAT(text, ::testing::HasSubstr("SIGSEGV, Segmentation fault in main ("));
+  EXPECT_THAT(text, ::testing::HasSubstr("<local variables: k = 7>"));
+}
+
+TEST(CrashReply, TellsNoLimitThatStruckWhenTheProgramHadEnded) {
+  const Request request = snippet("abort();");
+  for (const Limit limit : {Limit::wall, Limit::cpu, Limit::memory, Limit::output, Limit::file_size}) {
+    Result result = crashed(SIGABRT, "");
+    result.limit = limit;
+    const std::string expected = "Program received signal SIGABRT, Aborted";
+    EXPECT_EQ(CLanguage("c11").reply(request, result), expected);
+    StepResult step;
+    step.step = explain;
+    step.limit = limit;
+    result.steps.push_back(step);
+    EXPECT_EQ(CLanguage("c11").reply(request, result), expected);
+    result.steps[0].limit = limit;
+    EXPECT_NE(CLanguage("c11").reply(request, result), expected) << "the program's own";
+  }
+}
+
 TEST(CrashText, IsShortWhereThereIsNoCoreOrNoDebugger) {
   EXPECT_EQ(crash_text(crashed(SIGFPE, ""), run, explain, {"prog.c", "1/0"}, mark),
             "Program received signal SIGFPE, Arithmetic exception");
@@ -172,7 +291,8 @@ TEST(CrashMarks, AreTheSameForACodeAndUnlikeAnyOther) {
 TEST(CrashStep, RunsTheDebuggerOnlyAfterACrashAndRemovesTheCore) {
   const Step step = crash_step(mark);
   EXPECT_EQ(step.when, When::after_crash);
-  EXPECT_EQ(step.argv.front(), "gdb");
+  EXPECT_EQ(step.argv.front(), "timeout");
+  EXPECT_NE(std::find(step.argv.begin(), step.argv.end(), "gdb"), step.argv.end());
   EXPECT_NE(step.argv.back().find("rm -f core"), std::string::npos);
 }
 

@@ -7,6 +7,7 @@
 
 #include "../../tests/local_runner.h"
 #include "c_language.h"
+#include "pbotvm/reply_text.h"
 
 namespace pbotvm::c {
 namespace {
@@ -128,6 +129,25 @@ TEST_F(WithDebugger, WhatNeedsACallToBeReachedIsWatchedWhereItLies) {
 TEST_F(WithDebugger, EndsAsTheProgramDoes) {
   EXPECT_EQ(reply("int a = 1; print(a); exit(3);"), "a = 1\n [Exit 3]");
   EXPECT_THAT(reply("int *p = 0; print(p); *p = 1;"), HasSubstr("Program received signal SIGSEGV"));
+}
+
+TEST_F(WithDebugger, OptionsThatLeaveTheDebuggerNothingAreOverruled) {
+  for (const char* option : {"-g0", "-g1", "-s"})
+    EXPECT_EQ(reply(std::string(option) + " int x = 3; print(x); puts(\"end\");"), "x = 3\nend") << option;
+}
+
+TEST_F(WithDebugger, AProgramThatTheDebuggerDoesNotKnowRunsAndOneLineSaysSo) {
+  constexpr std::string_view line =
+      "[print, trace and the others know nothing: the program was built without debugging information]\n";
+  const auto built = [](const std::string& option, const std::string& code) {
+    Job job = std::get<Job>(CLanguage("c11").plan(request(code)));
+    std::vector<std::string>& compile = job.steps[0].argv;
+    std::erase(compile, "-g");
+    compile.push_back(option);
+    return stream_of(testing::LocalRunner().run(job), 1, Stream::out);
+  };
+  for (const char* option : {"-g0", "-g1", "-s"})
+    EXPECT_EQ(built(option, "int x = 3; print(x); print(x); puts(\"end\");"), std::string(line) + "end\n") << option;
 }
 
 TEST_F(WithDebugger, OutputOfTracesIsBounded) {

@@ -166,6 +166,17 @@ TEST(Directories, LaterOnesWin) {
   EXPECT_EQ(all[2].name, "v");
 }
 
+TEST(Directories, OneThatReplacesAnotherLeavesItsDirectoryTheAliasesThatItNames) {
+  TemporaryDirectory first, second;
+  write(first.path() / "x.yaml", "name: x\naliases: [z, y]\nfile: first\nrun: [cat]\nhello: h\n");
+  write(second.path() / "a.yaml", "name: x\nfile: second\nrun: [cat]\nhello: h\n");
+  write(second.path() / "b.yaml", "name: w\naliases: [y]\nfile: second\nrun: [cat]\nhello: h\n");
+  const std::vector<Definition> all = directories({first.path(), second.path()});
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_THAT(all[0].aliases, ElementsAre("z"));
+  EXPECT_THAT(all[1].aliases, ElementsAre("y"));
+}
+
 TEST(Directories, OneNameTwiceInADirectoryIsAMistake) {
   TemporaryDirectory directory;
   write(directory.path() / "a.yaml", smallest);
