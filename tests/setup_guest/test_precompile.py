@@ -22,6 +22,8 @@ precompile_headers
 printf 'changed: %s\n' "${changes[@]}"
 """
 
+SANITIZED = "#define PBOTVM_SANITIZED_ 1\n"  # of what the host puts around code
+
 
 @unittest.skipUnless(shutil.which("gcc"), "no gcc here")
 class Precompile(unittest.TestCase):
@@ -58,33 +60,37 @@ class Precompile(unittest.TestCase):
     def taken(self, *options):
         """Which of them gcc takes for a snippet."""
         source = self.folder / "prog.c"
-        source.write_text("#include <pbotvm/usual.h>\nint main(void) { return 0; }\n")
+        source.write_text((SANITIZED if "-fsanitize=undefined" in options else "") +
+                          "#include <pbotvm/usual.h>\nint main(void) { return 0; }\n")
         done = subprocess.run(["gcc", *options, "-H", "-I", self.folder, "-c", source, "-o", self.folder / "prog.o"],
                               capture_output=True, text=True, check=True, timeout=300)
         return [os.path.basename(line) for line in done.stderr.splitlines() if line.startswith("! ")]
 
     def test_gcc_takes_the_one_that_fits_its_options(self):
         self.assertEqual(self.made("c11", "gnu17-O2"), ["c11", "gnu17-O2"])
-        self.assertEqual(self.taken("-std=c11", "-Wall"), ["c11"])
+        self.assertEqual(self.taken("-std=c11", "-Wall", "-fsanitize=undefined"), ["c11"])
+        self.assertEqual(self.taken("-std=c11", "-Wall"), [])
         self.assertEqual(self.taken("-O3"), ["gnu17-O2"])
+        self.assertEqual(self.taken("-O3", "-fsanitize=undefined"), [])
         self.assertEqual(self.taken("-std=c99"), [])
 
     def test_programs_with_and_without_sanitizers_are_compiled_with_it(self):
         """gcc 12 ends in an internal error where a header's function has checks that the program's options do not ask for."""
         if not shutil.which("g++"):
             self.skipTest("no g++ here")
-        sets = {"gnu++17": "-std=gnu++17", "gnu++17-O2": "-O2"}
+        sets = {"gnu++17": "-std=gnu++17", "gnu++17-O2": "-O2", "c++14": "-std=c++14"}
         self.assertEqual(sorted(self.made(*sets)), sorted(sets))
         source = self.folder / "prog.cpp"
-        source.write_text("#include <pbotvm/usual.hpp>\nint main(int argc, char **) {\n  int x = INT_MAX;\n  x += argc;\n"
-                          '  std::bitset<4> bits("0101");\n  bits[1] = x != 0;\n  ::pbotvm_::value_("bits"), bits.count();\n}\n')
+        code = ("#include <pbotvm/usual.hpp>\nint main(int argc, char **) {\n  int x = INT_MAX;\n  x += argc;\n"
+                '  std::bitset<4> bits("0101");\n  bits[1] = x != 0;\n  ::pbotvm_::value_("bits"), bits.count();\n}\n')
         for name, options in sets.items():
             for sanitizer in ("", "-fsanitize=undefined"):
+                source.write_text((SANITIZED if sanitizer else "") + code)
                 with self.subTest(f"{options} {sanitizer}"):
                     done = subprocess.run(["g++", *f"{options} {sanitizer}".split(), "-H", "-I", self.folder, source, "-o",
                                            self.folder / "prog"], capture_output=True, text=True, timeout=300)
                     self.assertEqual(done.returncode, 0, done.stderr)
-                    self.assertIn(f"! {self.headers}/usual.hpp.gch/{name}\n", done.stderr)
+                    self.assertEqual(f"! {self.headers}/usual.hpp.gch/{name}\n" in done.stderr, bool(sanitizer) == (name == "c++14"))
                     ran = subprocess.run([self.folder / "prog"], capture_output=True, text=True, timeout=300)
                     # A value is shown where nothing was printed, also by a sanitizer.
                     self.assertEqual(ran.stdout, "" if sanitizer else "no output: bits = 3 (unsigned long)")
@@ -119,8 +125,8 @@ class Precompile(unittest.TestCase):
             _, said = run.communicate(timeout=300)
             self.assertEqual((run.returncode, said), (0, ""))
         self.assertEqual(self.other_files(), ["usual.h.gch/c11", "usual.h.gch/c17"])
-        self.assertEqual(self.taken("-std=c11"), ["c11"])
-        self.assertEqual(self.taken("-std=c17"), ["c17"])
+        self.assertEqual(self.taken("-std=c11", "-fsanitize=undefined"), ["c11"])
+        self.assertEqual(self.taken("-std=c17", "-fsanitize=undefined"), ["c17"])
 
     def of_setup_guest(self, path):
         """What setup-guest tells of it, with the real script on headers of ours."""

@@ -140,7 +140,8 @@ class PrecompiledHeaders(VirtualMachine):
         """Which precompiled header the compiler takes for a snippet's own source with the options of a job."""
         command = self.host.ask(f"-lang={language} {options} -info".replace("  ", " ")).split("cmdline: ", 1)[1]
         source, header = ("prog.cpp", "usual.hpp") if "++" in language else ("prog.c", "usual.h")
-        script = f"echo '#include <pbotvm/{header}>' > {source}; echo 'int main(void) {{ return 0; }}' >> {source}; {command} -H 2>&1 | grep '^!'"
+        checks = "#define PBOTVM_SANITIZED_ 1" if "-fsanitize" in command else ""
+        script = f"echo '{checks}' > {source}; echo '#include <pbotvm/{header}>' >> {source}; echo 'int main(void) {{ return 0; }}' >> {source}; {command} -H 2>&1 | grep '^!'"
         return self.host.ask(json.dumps({"lang": "bash", "code": script}), 200)
 
     def test_are_used_with_the_default_options_of_every_standard(self):
@@ -149,7 +150,8 @@ class PrecompiledHeaders(VirtualMachine):
                 self.assertRegex(self.used(language), r"^! /usr/include/pbotvm/usual\.h(pp)?\.gch/")
 
     def test_are_used_with_other_warnings(self):
-        self.assertIn("usual.hpp.gch/c++14", self.used("c++", "-Wall -std=c++14"))
+        self.assertIn("usual.hpp.gch/c++14", self.used("c++", "-Wall -std=c++14 -fsanitize=undefined"))
+        self.assertIn("usual.hpp.gch/gnu++17", self.used("c++", "-Wall"))
 
     def test_are_used_by_an_optimised_program_too(self):
         self.assertIn("usual.hpp.gch/gnu++17-O2", self.used("c++", "-O2"))

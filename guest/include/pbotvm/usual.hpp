@@ -4,6 +4,9 @@
 // Each header is asked for only where the standard in force has it.
 #ifndef PBOTVM_USUAL_HPP
 #define PBOTVM_USUAL_HPP 1
+// Asked for, so that gcc minds whether a job has it: see guest/setup/precompile.
+#ifdef PBOTVM_SANITIZED_
+#endif
 #include <unistd.h>
 
 #include <algorithm>

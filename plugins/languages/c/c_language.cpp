@@ -59,6 +59,17 @@ Parsed parse(const Request& request, const Dialect& dialect, const ToolOptions& 
   return parsed;
 }
 
+// Which precompiled headers fit: gcc ends in an internal error where an inline function of one has checks that the
+// job's options do not ask for, or the other way round. guest/setup/precompile makes them with "1" and without.
+std::string sanitized(const std::vector<std::string>& command) {
+  std::string value;
+  for (const std::string& word : command) {
+    if (word.starts_with("-fno-sanitize")) return "0";  // whatever is left then
+    if (word.starts_with("-fsanitize=")) value = "1";
+  }
+  return value;
+}
+
 bool one_line(const Parsed& parsed) {
   return parsed.common.code.find('\n') == std::string::npos;
 }
@@ -153,6 +164,7 @@ Plan CLanguage::plan(const Request& request) const {
   // What is pasted has room for the lines that the compiler speaks of.
   if (options.paste && options.tool_options.empty()) options.tool_options = dialect_.default_options(true);
   std::vector<std::string> compile = dialect_.compile_command(options.tool_options);
+  parsed.wrap.sanitized = sanitized(compile);
   if (options.info) return ImmediateReply{request.language + " cmdline: " + quote_words(compile)};
   if (options.code.empty()) return ImmediateReply{usage_text()};
 

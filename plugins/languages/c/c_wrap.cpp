@@ -133,6 +133,7 @@ class Wrapping {
     wanted.value = value_.kind != LastValue::Kind::none;
     wanted.binary = options_.library && prints_binary();
     wanted.line_buffering = options_.library;
+    wanted.sanitized = options_.sanitized;
     wanted.hidden = of_options();
     emitter_.raw(preamble(wanted));
     for (const std::string& header : options_.includes) emitter_.raw("#include <" + header + ">\n");

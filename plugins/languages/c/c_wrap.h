@@ -17,6 +17,7 @@ struct WrapOptions {
   bool library = true;                ///< there is one to call: what is put around the code needs it
   std::vector<std::string> includes;  ///< more headers: "stdio.h"
   std::vector<std::string> macros;    ///< names of those that the compiler was told: -DX
+  std::string sanitized;              ///< see Preamble
   std::string prologue;               ///< C or C++ that stands behind the headers and before the code
 };
 

@@ -149,6 +149,7 @@ void usual_headers(std::string& text, bool cplusplus) {
 
 std::string preamble(const Preamble& wanted) {
   std::string text = "#line 1 \"" + std::string(around_name) + "\"\n";
+  if (wanted.usual_headers && !wanted.sanitized.empty()) text += "#define PBOTVM_SANITIZED_ " + wanted.sanitized + "\n";
   if (wanted.usual_headers) usual_headers(text, wanted.cplusplus);
   text += hide_macros(wanted.hidden);
   if (wanted.value) include_if_there(text, "pbotvm/value.h");

@@ -14,6 +14,7 @@ struct Preamble {
   bool value = false;          ///< the value of the last expression is to be shown
   bool binary = false;         ///< C: printf is to know %b as the original does
   bool line_buffering = true;  ///< of standard output
+  std::string sanitized;       ///< value of PBOTVM_SANITIZED_, which precompiled headers must agree with; may be empty
   Names hidden;                ///< macros that do not hold in it, but for the usual headers
 };
 
